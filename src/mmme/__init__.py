@@ -9,6 +9,7 @@ from mmme.errors import AlignmentError, ConfigError, DataError, MmmeError, Proto
 from mmme.interval import Interval
 from mmme.types import (
     ClockMap,
+    CodedEvent,
     Expression,
     FeatureTable,
     Markers,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlignmentError",
     "ClockMap",
+    "CodedEvent",
     "ConfigError",
     "DataError",
     "Expression",

@@ -23,6 +23,7 @@ from mmme.interval import Interval
 
 __all__ = [
     "ClockMap",
+    "CodedEvent",
     "Expression",
     "FeatureTable",
     "Kind",
@@ -51,7 +52,7 @@ class Samples(Protocol):
         ...
 
     def __getitem__(self, index: Any, /) -> Any:
-        """Samples as an array."""
+        """Return samples as an array."""
         ...
 
 
@@ -123,7 +124,7 @@ class Stream:
         return Interval(float(self.t[0]), float(self.t[-1]))
 
     def between(self, span: Interval) -> slice:
-        """Indices of the samples with ``span.start <= t < span.stop``."""
+        """Return the indices of the samples with ``span.start <= t < span.stop``."""
         first, last = np.searchsorted(self.t, [span.start, span.stop], side="left")
         return slice(int(first), int(last))
 
@@ -283,6 +284,53 @@ class Timeline:
             have = ", ".join(sorted(self.streams)) or "none"
             raise DataError(f"timeline {self.subject}/{self.session}: expected a stream '{name}', got {have}")
         return self.streams[name]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedEvent:
+    """
+    One row of an annotation table, in frames of the recorded video; an `Expression` once frames have session times.
+
+    Parameters
+    ----------
+    subject, coder
+        Codes.
+    kind
+        ``micro``, ``macro``, or None where the table does not say.
+    marker
+        Trigger code of the trial it was coded in.
+    stimulus
+        Which stimulus, for example ``happy-2``.
+    target
+        Emotion that the stimulus was chosen for, in the data set's word.
+    onset_frame, apex_frame, offset_frame
+        Indices into the video stream of the recording, from 0, ``onset <= apex <= offset``.
+    aus
+        FACS action units as in `Expression`.
+    emotion
+        The coder's word, as written.
+    source
+        File and row, for example ``coding_file.xlsx:17``.
+    """
+
+    subject: str
+    coder: str
+    kind: Kind | None
+    marker: int
+    stimulus: str
+    target: str
+    onset_frame: int
+    apex_frame: int
+    offset_frame: int
+    aus: tuple[str, ...]
+    emotion: str
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check the order of frames."""
+        if not 0 <= self.onset_frame <= self.apex_frame <= self.offset_frame:
+            got = f"{self.onset_frame}, {self.apex_frame}, {self.offset_frame}"
+            raise DataError(f"{self.source}: need onset <= apex <= offset in frames, got {got}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +507,7 @@ class FeatureTable:
     @classmethod
     def build(
         cls,
-        X: Any,  # noqa: N803 - scikit-learn's name
+        X: Any,
         columns: Sequence[str],
         trial_ids: Sequence[str],
         subjects: Sequence[str],

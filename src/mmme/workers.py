@@ -139,7 +139,10 @@ class Workers:
             try:
                 value, error = future.result()
             except Exception as crash:  # the worker itself died: memory, segmentation fault, kill
-                value, error = None, f"worker lost: {type(crash).__name__}; the item may need more memory than one worker has"
+                value, error = (
+                    None,
+                    f"worker lost: {type(crash).__name__}; does the item need more memory?",
+                )
             yield Outcome(index, work[index], value, error)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[Outcome[T, R]]:
