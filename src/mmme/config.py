@@ -1,0 +1,195 @@
+"""
+The run file: everything that can change a result, typed, documented, and nothing else.
+
+How a run is carried out (``--jobs``, ``--scheduler``, ``--out``, ``--quiet``, ``--json``) is a flag, never a key here.
+An unknown key is an error with a suggestion. The resolved configuration is stored in every Result.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mmme.errors import ConfigError, raise_faults
+
+__all__ = ["RunConfig", "as_toml", "load_config"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Alignment(_Section):
+    """How device clocks become one."""
+
+    reference: str = Field(default="eeg", description="Device whose clock is session time.")
+    limit_ms: float = Field(default=10.0, gt=0, description="Refuse when the worst kept marker misfits by more [ms].")
+
+
+class Rows(_Section):
+    """What is described and classified."""
+
+    kind: Literal["micro", "macro", "any"] = Field(default="micro", description="Which expressions become rows.")
+    classes: str = Field(default="emotion3", description="Class map of the data set, for example emotion3 or emotion7.")
+    duplicate_iou: float = Field(
+        default=0.5, gt=0, le=1, description="Two coders' intervals at or above this IoU are one expression."
+    )
+
+
+class Face(_Section):
+    """How the face is described."""
+
+    flow: Literal["dis", "tvl1", "farneback"] = Field(default="dis", description="Optical flow method.")
+    size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
+    pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
+
+
+class Body(_Section):
+    """Which signals describe the body."""
+
+    signals: tuple[str, ...] = Field(
+        default=("eeg", "ecg", "ppg", "eda", "rsp", "skt"), description="Signals used, in this order.", strict=False
+    )
+
+
+class Recognition(_Section):
+    """How expressions are classified."""
+
+    model: str = Field(default="svm-linear", description="Name of the classifier; `mmme evaluate --help` lists them.")
+    protocol: str = Field(default="loso", description="loso, lovo, or another named protocol.")
+    fusion: Literal["early", "late", "both"] = Field(
+        default="both", description="Face and body: features joined (early), probabilities averaged (late), or both runs."
+    )
+
+
+class Spotting(_Section):
+    """How expressions are found in long video."""
+
+    step_s: float = Field(default=0.05, gt=0, le=1, description="Distance of the moments that are scored [s].")
+    min_iou: float = Field(default=0.5, gt=0, le=1, description="A spotted interval hits at this IoU or above.")
+    model: str = Field(default="logistic", description="Classifier of a moment: neutral, micro, macro.")
+
+
+class Scores(_Section):
+    """How certain a score is."""
+
+    n_bootstrap: int = Field(default=10_000, ge=100, description="Draws of subjects behind each 95 % interval.")
+    n_permutations: int = Field(default=10_000, ge=100, description="Label permutations behind each chance level.")
+
+
+class RunConfig(_Section):
+    """
+    A whole run file, every key with its default.
+
+    Examples
+    --------
+    >>> RunConfig().rows.kind
+    'micro'
+    """
+
+    seed: int = Field(default=0, ge=0, description="Seed of everything random.")
+    alignment: Alignment = Alignment()
+    rows: Rows = Rows()
+    face: Face = Face()
+    body: Body = Body()
+    recognition: Recognition = Recognition()
+    spotting: Spotting = Spotting()
+    scores: Scores = Scores()
+
+
+def load_config(source: Path | Mapping[str, Any] | None, *, where: str = "run file") -> RunConfig:
+    """
+    Read a run file.
+
+    Parameters
+    ----------
+    source
+        A TOML file, a mapping (as stored in a Result), or None for all defaults.
+    where
+        Name used in messages when ``source`` is a mapping.
+
+    Returns
+    -------
+    RunConfig
+        Frozen and complete.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, a key is unknown (the nearest known key is named), or a value does not fit.
+
+    Examples
+    --------
+    >>> load_config({"rows": {"kind": "macro"}}).rows.kind
+    'macro'
+    >>> load_config({"rows": {"knd": "macro"}})
+    Traceback (most recent call last):
+        ...
+    mmme.errors.ConfigError: run file: unknown key 'rows.knd'; did you mean 'kind'? (known: classes, duplicate_iou, kind)
+    """
+    if source is None:
+        return RunConfig()
+    if isinstance(source, Path):
+        where = str(source)
+        try:
+            data: Mapping[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(f"{where}: expected a run file, got none; `mmme config` prints one with every key") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: expected TOML, got {error}") from error
+    else:
+        data = source
+    try:
+        return RunConfig.model_validate(dict(data))
+    except ValidationError as error:
+        raise_faults(where, [_fault(dict(item)) for item in error.errors()], error=ConfigError)
+        raise
+
+
+def _fault(item: dict[str, Any]) -> str:
+    """Turn one of pydantic's findings into our clause."""
+    path = [str(part) for part in item["loc"]]
+    name = ".".join(path)
+    if item["type"] != "extra_forbidden":
+        return f"'{name}': {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
+    section: type[BaseModel] = RunConfig
+    for part in path[:-1]:
+        inner = section.model_fields[part].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            section = inner
+    known = sorted(section.model_fields)
+    near = difflib.get_close_matches(path[-1], known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown key '{name}'{hint} (known: {', '.join(known)})"
+
+
+def as_toml(config: RunConfig) -> str:
+    """
+    Write a run file with every key, its value and what it means.
+
+    Examples
+    --------
+    >>> print(as_toml(RunConfig()).splitlines()[0])
+    # Seed of everything random.
+    """
+    lines: list[str] = []
+    for name, info in RunConfig.model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            lines += ["", f"# {(type(value).__doc__ or '').strip()}", f"[{name}]"]
+            for key, field in type(value).model_fields.items():
+                lines += [f"# {field.description}", f"{key} = {_toml_value(getattr(value, key))}"]
+        else:
+            lines += [f"# {info.description}", f"{name} = {_toml_value(value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(v) for v in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
