@@ -134,7 +134,7 @@ class Workers:
         futures: dict[Any, int] = {
             self._client.submit(_attempt, function, item, pure=False): index for index, item in enumerate(work)
         }
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=self._client.loop):
             index = futures[future]
             try:
                 value, error = future.result()
