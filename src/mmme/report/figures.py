@@ -1,0 +1,236 @@
+"""Every figure of the report: plain data in, SVG text out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mmme.interval import Interval
+from mmme.types import ClockMap, Result
+
+__all__ = ["clock_residuals", "confusions", "forest", "group_scores", "signals", "spotting_curves", "svg"]
+
+INK, FAINT, GRID = "#1d2733", "#8a94a0", "#e3e7ec"
+PALETTE = ("#2f6db3", "#d9822b", "#2f8f6b", "#7a4fa3", "#b3413b", "#5c6b7a")
+KIND_COLOUR = {"micro": "#b3413b", "macro": "#2f6db3"}
+
+
+def svg(figure: Figure) -> str:
+    """Return the figure as an ``<svg>`` element to be put inside a page; the same figure gives the same text."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _panel(width_in: float, height_in: float, columns: int = 1, rows: int = 1, **grid: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid or None)
+    flat = [ax for row in axes for ax in row]
+    for ax in flat:
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_color(FAINT)
+        ax.tick_params(colors=INK, labelsize=8, color=FAINT)
+    return figure, flat
+
+
+def _label(ax: Axes, value: float, row: float) -> None:
+    ax.annotate(f"{value:.3f}", (value, row), (0, 7), textcoords="offset points", ha="center", size=7)
+
+
+def forest(results: Sequence[Result], names: Sequence[str]) -> str:
+    """
+    Draw scores with their 95 % intervals against chance, one panel per score, one row per result.
+
+    Parameters
+    ----------
+    results
+        All of one task.
+    names
+        Scores to show; a result that lacks one leaves its row empty.
+    """
+    figure, axes = _panel(2.9 * len(names) + 1.2, 0.36 * len(results) + 1.0, columns=len(names))
+    rows = np.arange(len(results))[::-1]
+    for ax, name in zip(axes, names, strict=True):
+        for row, result in zip(rows, results, strict=True):
+            found = [s for s in result.scores if s.name == name and s.group == "all"]
+            chance = result.chance.get(name)
+            if chance:
+                ax.plot([chance["mean"], chance["p95"]], [row, row], color=GRID, lw=9, solid_capstyle="butt", zorder=1)
+                ax.plot([chance["mean"]] * 2, [row - 0.28, row + 0.28], color=FAINT, lw=1.2, zorder=2)
+            for score in found:
+                colour = PALETTE[(len(results) - 1 - row) % len(PALETTE)]
+                ax.plot([score.low, score.high], [row, row], color=colour, lw=2.4, solid_capstyle="round", zorder=3)
+                ax.plot(score.value, row, "o", color=colour, ms=6.5, mec="white", mew=1, zorder=4)
+                ax.annotate(
+                    f"{score.value:.3f}", (score.value, row), (0, 7), textcoords="offset points", ha="center", size=7
+                )
+        ax.set(xlim=(0, 1), ylim=(-0.7, len(results) - 0.3), yticks=rows, title=name)
+        ax.set_yticklabels([r.title for r in results] if ax is axes[0] else [""] * len(results))
+        ax.title.set_size(9)
+        ax.xaxis.grid(visible=True, color=GRID, lw=0.6)
+        ax.set_axisbelow(True)
+    return svg(figure)
+
+
+def group_scores(result: Result, name: str) -> str:
+    """Draw one score of one result in every group, with its interval."""
+    scores = [s for s in result.scores if s.name == name]
+    figure, (ax,) = _panel(5.2, 0.34 * len(scores) + 0.8)
+    rows = np.arange(len(scores))[::-1]
+    for row, score in zip(rows, scores, strict=True):
+        colour = INK if score.group == "all" else PALETTE[0]
+        ax.plot([score.low, score.high], [row, row], color=colour, lw=2.4, solid_capstyle="round")
+        ax.plot(score.value, row, "o", color=colour, ms=6.5, mec="white")
+        _label(ax, score.value, row)
+    ax.set(xlim=(0, 1), yticks=rows, ylim=(-0.7, len(scores) - 0.3), xlabel=name)
+    ax.set_yticklabels([f"{s.group} (n = {s.n})" for s in scores])
+    ax.xaxis.grid(visible=True, color=GRID, lw=0.6)
+    return svg(figure)
+
+
+def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> str:
+    """
+    Draw confusion matrices side by side, rows true, columns predicted, shaded by the share of the true class.
+
+    Parameters
+    ----------
+    matrices : (n_classes, n_classes) each
+        By title.
+    classes
+        Names in the order of the rows.
+    """
+    figure, axes = _panel(2.55 * len(matrices) + 0.5, 2.5, columns=len(matrices))
+    for ax, (title, counts) in zip(axes, matrices.items(), strict=True):
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for i, j in np.ndindex(*counts.shape):
+            ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", size=9, color="white" if share[i, j] > 0.55 else INK)
+        ax.set(xticks=range(len(classes)), yticks=range(len(classes)), title=title, xlabel="predicted")
+        ax.set_xticklabels([c[:4] for c in classes])
+        ax.set_yticklabels(classes if ax is axes[0] else [""] * len(classes))
+        ax.title.set_size(9)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_visible(False)
+    axes[0].set_ylabel("true")
+    return svg(figure)
+
+
+def clock_residuals(clocks: Mapping[str, Mapping[str, ClockMap]], limit_ms: float) -> str:
+    """
+    Draw, for each subject and device, the worst kept marker misfit and the drift against the session clock.
+
+    Parameters
+    ----------
+    clocks
+        By subject, then device.
+    limit_ms
+        Limit above which alignment refuses [ms].
+    """
+    devices = sorted({d for by_device in clocks.values() for d in by_device})
+    subjects = sorted(clocks)
+    figure, axes = _panel(7.6, 0.22 * len(subjects) + 1.2, columns=2)
+    for ax, label in zip(axes, ("worst marker misfit [ms]", "drift [ppm]"), strict=True):
+        for k, device in enumerate(devices):
+            rows = [i for i, s in enumerate(subjects) if device in clocks[s]]
+            maps = [clocks[subjects[i]][device] for i in rows]
+            values = [m.residual_ms if ax is axes[0] else m.drift_ppm for m in maps]
+            ax.plot(values, [-r for r in rows], "o", color=PALETTE[k % len(PALETTE)], ms=5.5, label=device, mec="white")
+        ax.set(xlabel=label, yticks=[-i for i in range(len(subjects))])
+        ax.set_yticklabels(subjects if ax is axes[0] else [""] * len(subjects))
+        ax.xaxis.grid(visible=True, color=GRID, lw=0.6)
+    axes[0].axvline(limit_ms, color=PALETTE[4], lw=1, ls="--")
+    axes[0].annotate("limit", (limit_ms, 0), (-3, 4), textcoords="offset points", size=7, color=PALETTE[4], ha="right")
+    axes[0].set_xlim(left=0)
+    axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return svg(figure)
+
+
+def spotting_curves(
+    title: str,
+    curves: Mapping[str, tuple[NDArray[np.float64], Mapping[str, NDArray[np.float64]]]],
+    truth: Sequence[tuple[str, Interval]],
+    spotted: Mapping[str, Sequence[tuple[str, Interval]]],
+    start_s: float,
+) -> str:
+    """
+    Draw likelihood curves of one trial, one panel per modality, with coded expressions behind and spotted ones below.
+
+    Parameters
+    ----------
+    title
+        Trial.
+    curves
+        By modality: times (k,) [s] and likelihoods (k,) by kind.
+    truth, spotted
+        Kind and interval; spotted by modality.
+    start_s
+        Trial start, drawn as 0 s.
+    """
+    figure, axes = _panel(8.2, 1.15 * len(curves) + 0.6, rows=len(curves))
+    for ax, (modality, (t, by_kind)) in zip(axes, curves.items(), strict=True):
+        for kind, interval in truth:
+            ax.axvspan(interval.start - start_s, interval.stop - start_s, color=KIND_COLOUR[kind], alpha=0.14, lw=0)
+        for kind, likelihood in by_kind.items():
+            ax.plot(t - start_s, likelihood, color=KIND_COLOUR[kind], lw=1.4, label=kind)
+        for kind, interval in spotted.get(modality, ()):
+            ax.plot(
+                [interval.start - start_s, interval.stop - start_s],
+                [-0.09] * 2,
+                color=KIND_COLOUR[kind],
+                lw=4,
+                solid_capstyle="butt",
+            )
+        ax.set(ylim=(-0.18, 1.05), yticks=[0, 0.5, 1], ylabel=modality, xlim=(t[0] - start_s, t[-1] - start_s))
+        if ax is not axes[-1]:
+            ax.set_xticklabels([])
+    axes[0].set_title(f"{title}: likelihood; shaded: coded; bars: spotted", size=9, loc="left")
+    axes[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    axes[-1].set_xlabel("time in trial [s]")
+    return svg(figure)
+
+
+def signals(
+    title: str,
+    traces: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], str]],
+    truth: Sequence[tuple[str, Interval]],
+    start_s: float,
+) -> str:
+    """
+    Draw what was recorded in one trial, on the session clock, with the coded expressions behind.
+
+    Parameters
+    ----------
+    title
+        Trial.
+    traces
+        By name: times (k,) [s], values (k,), unit.
+    truth
+        Kind and interval.
+    start_s
+        Trial start, drawn as 0 s.
+    """
+    figure, axes = _panel(8.2, 0.72 * len(traces) + 0.7, rows=len(traces))
+    for ax, (name, (t, x, unit)) in zip(axes, traces.items(), strict=True):
+        for kind, interval in truth:
+            ax.axvspan(interval.start - start_s, interval.stop - start_s, color=KIND_COLOUR[kind], alpha=0.14, lw=0)
+        ax.plot(t - start_s, x, color=INK, lw=0.8)
+        ax.set_ylabel(f"{name}\n[{unit}]", size=7.5, rotation=0, ha="right", va="center")
+        ax.set_xlim(t[0] - start_s, t[-1] - start_s)
+        ax.tick_params(labelsize=7)
+        ax.locator_params(axis="y", nbins=3)
+        if ax is not axes[-1]:
+            ax.set_xticklabels([])
+            ax.spines["bottom"].set_visible(False)
+            ax.tick_params(bottom=False)
+    axes[0].set_title(title, size=9, loc="left")
+    axes[-1].set_xlabel("time in trial [s]")
+    figure.align_ylabels(axes)
+    return svg(figure)
