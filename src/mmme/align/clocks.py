@@ -53,6 +53,13 @@ def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: 
         )
     line, kept = _fit(reference.t[i], device.t[j], frame_s)
     off_s = reference.t[i] - line(device.t[j])
+    elsewhere = len(set(_unique(reference)) & set(_unique(device)) - set(reference.codes[i].tolist()))
+    misfits = int(np.sum(~kept)) + elsewhere
+    if misfits > MAX_MISFIT * (len(i) + elsewhere):
+        raise AlignmentError(
+            f"{name}: expected the {len(i) + elsewhere} markers that {pair} share on one line, got {misfits} off it; "
+            "did a device pause or restart, or is it another sitting?"
+        )
     drift_ppm = (line.rate - 1.0) * 1e6
     if abs(drift_ppm) - 2e6 * _rate_error(off_s[kept], device.t[j][kept], frame_s) > MAX_DRIFT_PPM:
         raise AlignmentError(
@@ -63,13 +70,6 @@ def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: 
         raise AlignmentError(
             f"{name}: expected at least half of the {len(reference)} markers of {reference.device}, got {len(i)}; "
             "did one of the devices start late, stop early, or record another sitting?"
-        )
-    elsewhere = len(set(_unique(reference)) & set(_unique(device)) - set(reference.codes[i].tolist()))
-    misfits = int(np.sum(~kept)) + elsewhere
-    if misfits > MAX_MISFIT * (len(i) + elsewhere):
-        raise AlignmentError(
-            f"{name}: expected the {len(i) + elsewhere} markers that {pair} share on one line, got {misfits} off it; "
-            "did a device pause or restart within the sitting?"
         )
     worst = int(np.argmax(np.where(kept, np.abs(off_s), -1.0)))
     residual_ms = 1e3 * abs(float(off_s[worst]))
