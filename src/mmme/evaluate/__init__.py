@@ -1,0 +1,35 @@
+"""
+From a feature table and an estimator to a `Result` that can be believed, recomputed and repeated.
+
+`run` for recognition, `run_spotting` for spotting; both receive scikit-learn estimators, fit clones of them on training
+subjects only, and compute scores from the stored predictions alone.
+"""
+
+from mmme.evaluate.environment import environment
+from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, check_table, splits
+from mmme.evaluate.recognition import RECOGNITION_SCORES, confusion_of, run, scores_from_predictions
+from mmme.evaluate.results import load_result, rescore, save_result
+from mmme.evaluate.spotting import Curves, Decode, run_spotting
+from mmme.evaluate.spotting_scores import spotting_scores
+
+__all__ = [
+    "PROTOCOLS",
+    "RECOGNITION_SCORES",
+    "Curves",
+    "Decode",
+    "Protocol",
+    "Split",
+    "check_estimator",
+    "check_split",
+    "check_table",
+    "confusion_of",
+    "environment",
+    "load_result",
+    "rescore",
+    "run",
+    "run_spotting",
+    "save_result",
+    "scores_from_predictions",
+    "splits",
+    "spotting_scores",
+]

@@ -1,0 +1,271 @@
+"""
+Recognition: which class a sample belongs to.
+
+Scores are computed from the stored predictions and from nothing else, with counts pooled over folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, ProtocolError, raise_faults
+from mmme.evaluate.environment import environment
+from mmme.evaluate.fitting import FoldJob, class_values, fitted_on, fresh_estimator, over_folds
+from mmme.evaluate.protocols import Protocol, check_table, named_protocol, splits
+from mmme.metrics import recognition, uncertainty
+from mmme.types import FeatureTable, Result, Score
+from mmme.workers import Workers
+
+__all__ = ["RECOGNITION_SCORES", "confusion_of", "run", "scores_from_predictions"]
+
+RECOGNITION_SCORES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "UF1": recognition.uf1,
+    "UAR": recognition.uar,
+    "accuracy": recognition.accuracy,
+}
+
+
+def _test_fold(job: FoldJob) -> tuple[list[str], str, NDArray[np.float64]]:
+    model = fitted_on(job, job.split.train)
+    X = job.table.X[job.split.test]
+    pred = [str(p) for p in np.asarray(model.predict(X)).tolist()]
+    if len(pred) != len(X):
+        raise ProtocolError(f"expected {len(X)} predictions, got {len(pred)}")
+    return pred, *class_values(model, X, job.classes)
+
+
+def _classes(table: FeatureTable, classes: Sequence[str] | None) -> tuple[str, ...]:
+    present = sorted({str(label) for label in table.labels})
+    chosen = tuple(classes) if classes is not None else tuple(present)
+    faults = [f"label '{label}' is not among the classes {', '.join(chosen)}" for label in present if label not in chosen]
+    if len(chosen) < 2 or len(set(chosen)) != len(chosen):
+        faults.append(f"expected at least 2 different classes, got {', '.join(chosen) or 'none'}")
+    raise_faults("evaluation", faults, error=ProtocolError)
+    return chosen
+
+
+def run(
+    table: FeatureTable,
+    estimator: Any,
+    protocol: str | Protocol = "loso",
+    *,
+    classes: Sequence[str] | None = None,
+    title: str = "",
+    model: Mapping[str, Any] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    n_bootstrap: int = 10_000,
+    n_permutations: int = 10_000,
+    by: str | None = None,
+    workers: Workers | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """
+    Evaluate a classifier: fit a clone per fold on training rows only, predict the rest, score all predictions at once.
+
+    Parameters
+    ----------
+    table
+        One row per sample. NaN reach the estimator as they are; imputation belongs into it.
+    estimator
+        A scikit-learn classifier or pipeline, unfitted. Every ``random_state`` in it is set to ``seed``. If its ``fit``
+        takes ``groups``, it gets the training subjects.
+    protocol
+        Name or `Protocol`; see `splits`.
+    classes
+        All classes in the order wanted; by default the labels that occur, sorted. Name them where one may be absent:
+        absent classes count.
+    title
+        One line for tables.
+    model, dataset, config
+        Stored in the Result as they are.
+    seed
+        Of folds, estimator, bootstrap and permutation.
+    n_bootstrap, n_permutations
+        Draws behind intervals and chance levels.
+    by
+        Name of a stratum of the table: scores per value of it as well, from the same folds.
+    workers
+        Where folds run; inline by default, with the same result.
+    progress
+        Called with folds done and all folds.
+
+    Returns
+    -------
+    Result
+        Predictions have the columns trial, subject, stimulus, truth, pred, fold, stratum, and one per class,
+        ``probability:<class>`` or ``score:<class>``, where the estimator offers it.
+
+    Raises
+    ------
+    ProtocolError
+        If the split or the estimator would leak, the labels do not fit the classes, or any fold failed: all folds are
+        tried, then all failures are named, and no score is given.
+    ConfigError
+        If the protocol is not known.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, who, y = [[0.0], [1.0]] * 6, ["S1"] * 4 + ["S2"] * 4 + ["S3"] * 4, ["neg", "pos"] * 6
+    >>> rows = [f"{s}-{i}" for i, s in enumerate(who)]
+    >>> table = FeatureTable.build(X, ["AU12"], rows, who, ["film"] * 12, y)
+    >>> result = run(table, DecisionTreeClassifier(), title="face")
+    >>> result.score("UF1").value, result.protocol["n_folds"]
+    (1.0, 3)
+    """
+    chosen = _classes(table, classes)
+    protocol = named_protocol(protocol)
+    if by is not None and by not in table.strata:
+        have = ", ".join(sorted(table.strata)) or "none"
+        raise ProtocolError(f"scores by '{by}': expected a stratum of the table, got none of that name (there are: {have})")
+    check_table(table)
+    folds = splits(table, protocol, seed=seed)
+    fresh = fresh_estimator(estimator, table, seed)
+    jobs = [FoldJob(table, fresh, split, chosen) for split in folds]
+    outcomes = over_folds(_test_fold, jobs, [s.name for s in folds], workers=workers, progress=progress)
+
+    pred, fold = [""] * len(table), [""] * len(table)
+    word = outcomes[0][1]
+    values = np.full((len(table), len(chosen) if word else 0), np.nan)
+    for split, (fold_pred, _, fold_values) in zip(folds, outcomes, strict=True):
+        for row, name in zip(split.test, fold_pred, strict=True):
+            pred[row], fold[row] = name, split.name
+        values[split.test] = fold_values
+    predictions: dict[str, list[Any]] = {
+        "trial": list(table.trial_ids),
+        "subject": table.subjects.tolist(),
+        "stimulus": table.stimuli.tolist(),
+        "truth": table.labels.tolist(),
+        "pred": pred,
+        "fold": fold,
+        "stratum": table.strata[by].tolist() if by is not None else [""] * len(table),
+        **{f"{word}:{name}": values[:, j].tolist() for j, name in enumerate(chosen) if word},
+    }
+    scores, chance = scores_from_predictions(
+        predictions, chosen, seed=seed, n_bootstrap=n_bootstrap, n_permutations=n_permutations
+    )
+    return Result(
+        task="recognition",
+        title=title or type(estimator).__name__,
+        dataset=dict(dataset or {}),
+        protocol={
+            "name": protocol.name,
+            "description": protocol.description,
+            "apart": protocol.apart,
+            "n_folds": len(folds),
+            "classes": list(chosen),
+            "by": by,
+            "n_bootstrap": n_bootstrap,
+            "n_permutations": n_permutations,
+        },
+        model=dict(model or {}),
+        config=dict(config or {}),
+        seed=seed,
+        predictions=predictions,
+        truth={},
+        scores=scores,
+        chance=chance,
+        versions=environment(),
+    )
+
+
+def _groups(predictions: Mapping[str, Sequence[Any]]) -> list[tuple[str, NDArray[np.bool_]]]:
+    stratum = np.asarray(predictions.get("stratum", [""] * len(predictions["truth"])), dtype=np.str_)
+    named = [str(v) for v in np.unique(stratum) if v]
+    return [("all", np.ones(len(stratum), dtype=bool)), *((name, stratum == name) for name in named)]
+
+
+def scores_from_predictions(
+    predictions: Mapping[str, Sequence[Any]],
+    classes: Sequence[str],
+    *,
+    seed: int = 0,
+    n_bootstrap: int = 10_000,
+    n_permutations: int = 10_000,
+) -> tuple[tuple[Score, ...], dict[str, dict[str, float]]]:
+    """
+    Compute all recognition scores, their intervals and chance levels from predictions.
+
+    Parameters
+    ----------
+    predictions
+        Columns truth, pred, subject and, for scores per group, stratum (blank where there is none).
+    classes
+        All classes; each counts, also in a group where it is absent.
+    seed
+        Of the draws.
+    n_bootstrap, n_permutations
+        Draws behind intervals (of subjects) and chance levels (of labels, against the predictions as they are).
+
+    Returns
+    -------
+    scores
+        UF1, UAR and accuracy over all samples (group ``all``), then per stratum.
+    chance
+        By score name, ``UF1`` or ``UF1 (<group>)``: mean, p95 and p.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, lengths differ, or a label is not among the classes.
+
+    Examples
+    --------
+    >>> scores, chance = scores_from_predictions(
+    ...     {"truth": ["a", "b"] * 2, "pred": ["a", "b", "b", "b"], "subject": ["S1", "S1", "S2", "S2"]}, ["a", "b"])
+    >>> round(scores[0].value, 3), scores[0].n, scores[0].low < scores[0].high
+    (0.733, 4, True)
+    """
+    missing = [f"expected a column '{c}', got none" for c in ("truth", "pred", "subject") if c not in predictions]
+    raise_faults("predictions", missing)
+    scores: list[Score] = []
+    chance: dict[str, dict[str, float]] = {}
+    for group, rows in _groups(predictions):
+        truth, pred, subject = (np.asarray(predictions[c], dtype=np.str_)[rows] for c in ("truth", "pred", "subject"))
+        try:
+            _, counts = recognition.confusion_by_subject(truth, pred, subject, list(classes))
+        except ValueError as error:
+            raise DataError(f"predictions: {error}") from error
+        for name, score in RECOGNITION_SCORES.items():
+            value = float(score(counts.sum(axis=0).astype(np.float64)))
+            low, high = uncertainty.bootstrap_interval(counts, score, n_draws=n_bootstrap, seed=seed)
+            scores.append(Score(name, value, low, high, group, int(counts.sum())))
+            level = uncertainty.permutation_level(counts, score, n_draws=n_permutations, seed=seed)
+            key = name if group == "all" else f"{name} ({group})"
+            chance[key] = {"mean": level.mean, "p95": level.p95, "p": level.p}
+    return tuple(scores), chance
+
+
+def confusion_of(result: Result, group: str = "all") -> NDArray[np.int64]:
+    """
+    Count what a recognition result took for what: rows are the truth, in the order of ``result.protocol["classes"]``.
+
+    Parameters
+    ----------
+    result
+        Of recognition.
+    group
+        ``all`` or a stratum.
+
+    Returns
+    -------
+    (n_classes, n_classes) int64
+
+    Raises
+    ------
+    DataError
+        If the result is not of recognition, or has no such group.
+    """
+    if result.task != "recognition":
+        raise DataError(f"result '{result.title}': expected recognition, got {result.task}")
+    groups = dict(_groups(result.predictions))
+    if group not in groups:
+        raise DataError(f"result '{result.title}': expected a group among {', '.join(groups)}, got '{group}'")
+    truth, pred = (np.asarray(result.predictions[c], dtype=np.str_)[groups[group]] for c in ("truth", "pred"))
+    return recognition.confusion(truth, pred, result.protocol["classes"])

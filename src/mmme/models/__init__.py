@@ -1,0 +1,1 @@
+"""Estimators by scikit-learn's contract: classical ones by name, fusion of several, spotting, and networks."""
