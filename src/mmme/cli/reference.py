@@ -1,0 +1,34 @@
+"""Write ``docs/cli.md`` from the verbs' own help: ``python -m mmme.cli.reference > docs/cli.md``."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["reference"]
+
+
+def reference(group: click.Group) -> str:
+    """
+    Return the command reference as Markdown.
+
+    Parameters
+    ----------
+    group
+        The ``mmme`` command.
+    """
+    parts = [
+        "# Commands",
+        "",
+        "Made from the commands' own help by `make docs`; a test compares. Exit codes: 0 done, 1 findings of level error or a result that",
+        "did not repeat, 2 wrong usage, 3 bad input (one sentence says what), 130 interrupted (what was finished is kept).",
+    ]
+    for name, command in group.commands.items():
+        context = click.Context(command, info_name=f"mmme {name}", terminal_width=100, max_content_width=100)
+        parts += ["", f"## mmme {name}", "", "```text", command.get_help(context).rstrip(), "```"]
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    from mmme.cli import cli
+
+    click.echo(reference(cli), nl=False)

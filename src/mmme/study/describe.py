@@ -1,0 +1,233 @@
+"""
+Align, cut and describe every recording of a study, and keep what was made beside it.
+
+``STUDY/derivatives/mmme/sub-S01/`` holds what one recording gave: four feature tables and ``description.json`` with clocks,
+trials and findings. It is made under another name and renamed when complete; a finished one is kept as long as the
+recording, the run file's relevant keys and the version of mmme are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmme import __version__
+from mmme.align import align
+from mmme.checks import Finding, check_timeline
+from mmme.config import RunConfig
+from mmme.datasets.catalogue import dataset_info
+from mmme.datasets.study import Study, open_study
+from mmme.errors import DataError
+from mmme.features.body import body_features
+from mmme.features.flow_images import flow_images, pooled
+from mmme.features.motion import motion_features
+from mmme.features.tables import stack
+from mmme.interval import Interval
+from mmme.io.table_npz import read_table, write_table
+from mmme.trials import build_trials, expression_samples, grid_samples
+from mmme.types import ClockMap, Expression, FeatureTable, Trial
+from mmme.workers import Outcome, Workers
+
+__all__ = ["Described", "SubjectJob", "derivatives", "describe_study", "describe_subject", "gather"]
+
+TABLES = ("face", "body", "face-moments", "body-moments")
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectJob:
+    """One recording to describe: the study's folder, the subject's code, the run file."""
+
+    study: Path
+    subject: str
+    config: RunConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """
+    All recordings of a study, described.
+
+    Parameters
+    ----------
+    study
+        Where it came from.
+    tables
+        Stacked over subjects: ``face`` and ``body`` have one row per expression, ``face-moments`` and ``body-moments`` one per
+        moment of a trial.
+    trials
+        Of all subjects.
+    clocks
+        By subject and device.
+    findings
+        Of all recordings.
+    """
+
+    study: Study
+    tables: Mapping[str, FeatureTable]
+    trials: tuple[Trial, ...]
+    clocks: Mapping[str, Mapping[str, ClockMap]]
+    findings: tuple[Finding, ...]
+
+
+def derivatives(study: Path) -> Path:
+    """Return the folder in which what is made from a study is kept."""
+    return study / "derivatives" / "mmme"
+
+
+def _key(study: Study, subject: str, config: RunConfig) -> str:
+    """Hash of everything that can change a description."""
+    relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting"}, mode="json")
+    text = json.dumps([__version__, study.revision, subject, relevant], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def describe_subject(job: SubjectJob) -> str:
+    """
+    Align, cut and describe one recording; keep a finished description that still holds.
+
+    Parameters
+    ----------
+    job
+        What to describe.
+
+    Returns
+    -------
+    str
+        The subject's code.
+
+    Raises
+    ------
+    MmmeError
+        With the sentence that says why this recording cannot be described.
+    """
+    study = open_study(job.study)
+    target = derivatives(job.study) / f"sub-{job.subject}"
+    key = _key(study, job.subject, job.config)
+    if (target / "description.json").exists():
+        if json.loads((target / "description.json").read_text(encoding="utf-8"))["key"] == key:
+            return job.subject
+        shutil.rmtree(target)
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+
+    config = job.config
+    info = dataset_info(study.layout)
+    recording = study.recording(job.subject)
+    timeline = align(recording, reference=config.alignment.reference, limit_ms=config.alignment.limit_ms)
+    cut = build_trials(
+        timeline,
+        study.coded(job.subject),
+        frame_uncertainty_s=study.frame_uncertainty_s(job.subject),
+        stimuli=info.stimuli,
+    )
+    kind = None if config.rows.kind == "any" else config.rows.kind
+    rows = expression_samples(
+        cut.trials, kind=kind, class_of=info.class_map(config.rows.classes), min_iou=config.rows.duplicate_iou
+    )
+    moments = grid_samples(cut.trials, step_s=config.spotting.step_s)
+    video = timeline.stream("video")
+    images = flow_images(video, rows, size=config.face.size_px, method=config.face.flow)
+    write_table(pooled(images, block=config.face.pool), partial / "face.npz")
+    write_table(body_features(timeline, rows, signals=config.body.signals), partial / "body.npz")
+    write_table(motion_features(video, moments), partial / "face-moments.npz")
+    write_table(body_features(timeline, moments, signals=config.body.signals), partial / "body-moments.npz")
+    description = {
+        "key": key,
+        "mmme": __version__,
+        "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
+        "trials": [_trial_as_json(trial) for trial in cut.trials],
+        "findings": [asdict(f) for f in check_timeline(recording, timeline, cut)],
+    }
+    (partial / "description.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    os.replace(partial, target)  # noqa: PTH105 - a description is there whole or not at all
+    return job.subject
+
+
+def _trial_as_json(trial: Trial) -> dict[str, Any]:
+    return asdict(trial)
+
+
+def _trial_from_json(data: Mapping[str, Any]) -> Trial:
+    expressions = tuple(Expression(**{**e, "aus": tuple(e["aus"])}) for e in data["expressions"])
+    return Trial(**{**data, "span": Interval(**data["span"]), "expressions": expressions})
+
+
+def describe_study(
+    study: Path,
+    config: RunConfig,
+    *,
+    workers: Workers,
+    step: Callable[[str, int, int], None] | None = None,
+) -> list[Outcome[SubjectJob, str]]:
+    """
+    Describe all recordings of a study; one that fails is reported and costs no other.
+
+    Parameters
+    ----------
+    study
+        Folder that `mmme import` made.
+    config
+        The run file.
+    workers
+        Where recordings are described.
+    step
+        Called with the task's name, recordings done, and all.
+
+    Returns
+    -------
+    list of Outcome
+        One per subject, in order.
+    """
+    jobs = [SubjectJob(study, subject, config) for subject in open_study(study).subjects]
+    outcomes: list[Outcome[SubjectJob, str]] = []
+    for outcome in workers.as_completed(describe_subject, jobs):
+        outcomes.append(outcome)
+        if step:
+            step("align, cut, describe", len(outcomes), len(jobs))
+    return sorted(outcomes, key=lambda o: o.index)
+
+
+def gather(study: Path, subjects: Sequence[str]) -> Described:
+    """
+    Read the descriptions of the given subjects and stack their tables.
+
+    Parameters
+    ----------
+    study
+        Folder of the study.
+    subjects
+        Codes whose description is finished.
+
+    Raises
+    ------
+    DataError
+        If there is no subject, or a description is missing.
+    """
+    if not subjects:
+        raise DataError(f"{study}: expected at least one described recording, got none; see what `mmme features` reported")
+    folder = derivatives(study)
+    descriptions: dict[str, Any] = {}
+    for subject in subjects:
+        path = folder / f"sub-{subject}" / "description.json"
+        if not path.exists():
+            raise DataError(f"{path}: expected a description of {subject}, got none; run `mmme features {study}` first")
+        descriptions[subject] = json.loads(path.read_text(encoding="utf-8"))
+    tables = {name: stack([read_table(folder / f"sub-{s}" / f"{name}.npz") for s in subjects]) for name in TABLES}
+    return Described(
+        study=open_study(study),
+        tables=tables,
+        trials=tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"]),
+        clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in subjects},
+        findings=tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"]),
+    )
+
+
