@@ -1,0 +1,195 @@
+"""Feature tables from columns, for one subject and for many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, raise_faults
+from mmme.types import FeatureTable, Sample
+
+__all__ = ["Column", "feature_table", "missing_table", "stack"]
+
+#: Values ``(k,)`` and, per row, why there is none: the empty string where the value holds.
+Column = tuple[NDArray[np.float64], NDArray[np.str_]]
+
+#: For a value that came out infinite or undefined although no check refused its window.
+UNDEFINED = "no finite value in the window"
+
+
+def feature_table(
+    samples: Sequence[Sample], columns: Mapping[str, Column], *, origin: Mapping[str, str] | None = None
+) -> FeatureTable:
+    """
+    Build the table of one signal: values with a reason become NaN, NaN without one get a reason.
+
+    Parameters
+    ----------
+    samples
+        The rows, in order.
+    columns
+        By name: values and reasons, one each per sample.
+    origin
+        What the values were made from and how.
+
+    Raises
+    ------
+    DataError
+        If the reasons are more than 255, or a column has another length.
+
+    Examples
+    --------
+    >>> from mmme.interval import Interval
+    >>> s = Sample("S01-101", "S01", "sad-1", "sad", 1.0, 1.1, 1.2, Interval(0.0, 60.0))
+    >>> table = feature_table([s], {"hr_bpm": (np.array([60.0]), np.array(["window leaves the recording"]))})
+    >>> table.X.tolist(), table.reasons
+    ([[nan]], ('', 'window leaves the recording'))
+    """
+    n = len(samples)
+    raise_faults(
+        "feature table",
+        [
+            f"column {name}: expected {n} values, got {v.size}"
+            for name, (v, w) in columns.items()
+            if not v.size == w.size == n
+        ],
+    )
+    X = np.full((n, len(columns)), np.nan, dtype=np.float32)
+    code_of: dict[str, int] = {"": 0}
+    codes = np.zeros((n, len(columns)), dtype=np.int64)
+    known: dict[int, NDArray[np.int64]] = {}  # many columns share one array of reasons
+    for j, (values, why) in enumerate(columns.values()):
+        if id(why) not in known:
+            texts, inverse = np.unique(why, return_inverse=True)
+            known[id(why)] = np.array([code_of.setdefault(str(t), len(code_of)) for t in texts], dtype=np.int64)[inverse]
+        column = known[id(why)]
+        undefined = (column == 0) & ~np.isfinite(values)
+        if undefined.any():
+            column = np.where(undefined, code_of.setdefault(UNDEFINED, len(code_of)), column)
+        codes[:, j] = column
+        X[:, j] = np.where(column == 0, values, np.nan)
+    _limit_reasons(code_of)
+    return FeatureTable.build(
+        X,
+        list(columns),
+        [s.id for s in samples],
+        [s.subject for s in samples],
+        [s.stimulus for s in samples],
+        [s.label for s in samples],
+        reason=codes.astype(np.uint8),
+        reasons=list(code_of),
+        origin=origin,
+    )
+
+
+def missing_table(
+    samples: Sequence[Sample], columns: Sequence[str], reason: str, *, origin: Mapping[str, str] | None = None
+) -> FeatureTable:
+    """
+    Build a table in which every value is missing for the same reason.
+
+    Examples
+    --------
+    >>> from mmme.interval import Interval
+    >>> s = Sample("S01-101", "S01", "sad-1", "sad", 1.0, 1.1, 1.2, Interval(0.0, 60.0))
+    >>> missing_table([s], ["skt_c"], "no stream 'skt'").reasons
+    ('', "no stream 'skt'")
+    """
+    nothing = np.full(len(samples), np.nan)
+    why = np.full(len(samples), reason)
+    return feature_table(samples, dict.fromkeys(columns, (nothing, why)), origin=origin)
+
+
+def _limit_reasons(reasons: Mapping[str, int] | Sequence[str]) -> None:
+    """Refuse more reasons than one byte can number."""
+    if len(reasons) > 255:
+        raise DataError(f"feature table: expected at most 255 different reasons, got {len(reasons)}; round numbers in them")
+
+
+def _joined_origin(tables: Sequence[FeatureTable]) -> dict[str, str]:
+    """Entries that agree once, others per subject."""
+    origin: dict[str, str] = {}
+    for key in dict.fromkeys(k for t in tables for k in t.origin):
+        values = {t.origin.get(key) for t in tables}
+        if len(values) == 1:
+            origin[key] = tables[0].origin[key]
+            continue
+        for table in tables:
+            if key in table.origin:
+                whose = ",".join(dict.fromkeys(table.subjects.tolist()))
+                origin[f"{key}[{whose}]"] = table.origin[key]
+    return origin
+
+
+def stack(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """
+    Rows of several tables under each other, for example one table per subject.
+
+    Parameters
+    ----------
+    tables
+        At least one; the same columns in the same order, the same strata. Network inputs (no columns) need one shape.
+
+    Returns
+    -------
+    FeatureTable
+        All rows; reasons merged; entries of ``origin`` that differ carry their subject, ``key[S01]``.
+
+    Raises
+    ------
+    DataError
+        If there is no table, columns or strata differ (with the difference), or row names repeat.
+
+    Examples
+    --------
+    >>> a = FeatureTable.build([[60.0]], ["hr_bpm"], ["S01-101"], ["S01"], ["sad-1"], ["sad"])
+    >>> b = FeatureTable.build([[72.0]], ["hr_bpm"], ["S02-101"], ["S02"], ["sad-1"], ["sad"])
+    >>> stack([a, b]).subjects.tolist()
+    ['S01', 'S02']
+    """
+    if not tables:
+        raise DataError("stack: expected at least one feature table, got none")
+    first = tables[0]
+    faults = []
+    for i, other in enumerate(tables[1:], start=2):
+        missing = [c for c in first.columns if c not in other.columns]
+        surplus = [c for c in other.columns if c not in first.columns]
+        if missing or surplus:
+            difference = "; ".join(
+                f"{word} {_shown(names)}" for word, names in (("lacks", missing), ("adds", surplus)) if names
+            )
+            faults.append(f"table {i} {difference}")
+        elif other.columns != first.columns:
+            faults.append(f"table {i} has the columns of table 1 in another order")
+        elif other.X.shape[1:] != first.X.shape[1:]:
+            faults.append(f"table {i} has rows of shape {other.X.shape[1:]}, table 1 of {first.X.shape[1:]}")
+        if set(other.strata) != set(first.strata):
+            faults.append(f"table {i} has strata {sorted(other.strata)}, table 1 {sorted(first.strata)}")
+    raise_faults("stack: expected the same columns in every feature table", faults)
+    code_of: dict[str, int] = {"": 0}
+    reasons = []
+    for table in tables:
+        place = np.array([code_of.setdefault(text, len(code_of)) for text in table.reasons], dtype=np.int64)
+        reasons.append(place[table.reason])
+    _limit_reasons(code_of)
+    return replace(
+        first,
+        X=np.concatenate([t.X for t in tables]),
+        trial_ids=tuple(i for t in tables for i in t.trial_ids),
+        subjects=np.concatenate([t.subjects for t in tables]),
+        stimuli=np.concatenate([t.stimuli for t in tables]),
+        labels=np.concatenate([t.labels for t in tables]),
+        reason=np.concatenate(reasons).astype(np.uint8),
+        reasons=tuple(code_of),
+        strata=MappingProxyType({k: np.concatenate([t.strata[k] for t in tables]) for k in first.strata}),
+        origin=MappingProxyType(_joined_origin(tables)),
+    )
+
+
+def _shown(names: Sequence[str], limit: int = 6) -> str:
+    """First few names and how many more."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
