@@ -96,7 +96,7 @@ def _likelihood(job: _Job, train: NDArray[np.intp], test: NDArray[np.intp]) -> N
     word, values = class_values(model, job.fold.table.X[test], job.kinds)
     if word != "probability":
         raise ProtocolError(
-            f"estimator {type(model).__name__}: expected probabilities (predict_proba) to draw likelihood curves, got none; "
+            f"estimator {type(model).__name__}: expected probabilities (predict_proba) for likelihood curves, got none; "
             "logistic regression has them"
         )
     return values

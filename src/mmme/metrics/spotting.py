@@ -21,7 +21,7 @@ How published codes differ
 
 References
 ----------
-He et al. (2020), Spotting macro- and micro-expression intervals in long video sequences, doi:10.1109/FG47880.2020.00036.
+He et al. (2020), Spotting macro- and micro-expression intervals in long video sequences, arXiv:1912.11985.
 """
 
 from __future__ import annotations
