@@ -1,0 +1,393 @@
+"""
+Camera frames: what their file names say, and when they were taken.
+
+A frame is named ``YYYY-MM-DD-HH-MM-SS-mmm-CODE-MARKER.tif``: the wall clock of the computer when it took the frame out
+of its queue, a running code 001..1000 that wraps and counts *saved* frames only, and the trigger value. The stamp is late
+by some milliseconds, by tens of milliseconds during a stall, and a frame that the camera lost leaves no trace but a gap.
+`frame_clock` turns stamps into the times at which frames were taken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, raise_faults
+
+__all__ = ["FrameClock", "FrameIndex", "FrameName", "frame_clock", "frame_markers", "index_frames", "parse_frame_name"]
+
+WRAP = 1000
+_NAME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})-(\d{3,4})-(\d{3})\.(?:tiff?|png|jpe?g)", re.IGNORECASE
+)
+_PAUSE_S = 1.0  # stalls end within a tenth of this; saving pauses between trials last far longer
+_STAMP_S = 0.001  # resolution of the stamps
+
+
+@dataclass(frozen=True, slots=True)
+class FrameName:
+    """What one file name says: date, milliseconds since its midnight, running code 1..1000, trigger value 0..255."""
+
+    date: dt.date
+    time_of_day_ms: int
+    code: int
+    marker: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameIndex:
+    """
+    The frames of one folder in the order in which they were saved.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    names : (n,)
+        File names.
+    host_s : (n,) float64
+        Stamp [s] since midnight of the first frame's date, running on over midnight.
+    code : (n,) int64
+        Running code 1..1000.
+    marker : (n,) int64
+        Trigger value 0..255.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    host_s: NDArray[np.float64]
+    code: NDArray[np.int64]
+    marker: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count frames."""
+        return len(self.names)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Full path of every frame."""
+        return tuple(self.folder / name for name in self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameClock:
+    """
+    When each frame was taken, and how sure that is.
+
+    Parameters
+    ----------
+    t_s : (n,) float64
+        Time taken [s] on the clock of the stamps, strictly increasing.
+    uncertainty_s : (n,) float64
+        Standard uncertainty of ``t_s`` [s] against the other frames; a delay that all frames share is not in it.
+    period_s
+        Time between two frames when none is lost [s].
+    dropped_before : (n,) int64
+        Frames lost between this one and the one before; 0 at the start of a segment.
+    missing_before : (n,) int64
+        How many of those had a running code, so were saved and have since left the folder.
+    late_s : (n,) float64
+        Stamp minus ``t_s`` [s].
+    segment : (n,) int64
+        Number of the stretch between pauses of saving, from 0.
+    """
+
+    t_s: NDArray[np.float64]
+    uncertainty_s: NDArray[np.float64]
+    period_s: float
+    dropped_before: NDArray[np.int64]
+    missing_before: NDArray[np.int64]
+    late_s: NDArray[np.float64]
+    segment: NDArray[np.int64]
+
+    @property
+    def n_stalls(self) -> int:
+        """Runs of frames that arrived more than two periods late."""
+        late = self.late_s > 2 * self.period_s
+        return int(np.sum(late[1:] & ~late[:-1]) + late[0])
+
+
+def parse_frame_name(name: str) -> FrameName:
+    """
+    Read a camera file name.
+
+    Parameters
+    ----------
+    name
+        File name without folder.
+
+    Returns
+    -------
+    FrameName
+        Its parts.
+
+    Raises
+    ------
+    DataError
+        If the name has another form, or an impossible date, time, code or trigger value.
+
+    Examples
+    --------
+    >>> frame = parse_frame_name("2023-07-21-16-45-38-257-410-112.tif")
+    >>> frame.time_of_day_ms, frame.code, frame.marker
+    (60338257, 410, 112)
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise DataError(f"frame '{name}': expected YYYY-MM-DD-HH-MM-SS-mmm-CODE-MARKER.tif, got another form")
+    year, month, day, hour, minute, second, ms, code, marker = (int(part) for part in match.groups())
+    try:
+        date = dt.date(year, month, day)
+        dt.time(hour, minute, second)
+    except ValueError as error:
+        raise DataError(f"frame '{name}': expected a date and a time of day, got {error}") from None
+    if not 1 <= code <= WRAP:
+        raise DataError(f"frame '{name}': expected a running code 1..{WRAP}, got {code}")
+    if marker > 255:
+        raise DataError(f"frame '{name}': expected a trigger value 0..255, got {marker}")
+    return FrameName(date, ((hour * 60 + minute) * 60 + second) * 1000 + ms, code, marker)
+
+
+def index_frames(folder: str | os.PathLike[str]) -> FrameIndex:
+    """
+    List the camera frames of a folder in the order of saving, without opening any.
+
+    Parameters
+    ----------
+    folder
+        Folder that holds frames and nothing else (hidden files apart).
+
+    Returns
+    -------
+    FrameIndex
+        Ordered by running code where stamps cross or tie.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing or empty, holds other files, or two frames claim the same place.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder.name}: expected a folder of camera frames, got none")
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    if not names:
+        raise DataError(f"{folder.name}: expected camera frames, got an empty folder; was the camera started?")
+    parsed: list[FrameName] = []
+    faults: list[str] = []
+    for name in names:
+        try:
+            parsed.append(parse_frame_name(name))
+        except DataError as error:
+            faults.append(str(error))
+    raise_faults(folder.name, faults)
+    first = parsed[0].date
+    host_ms = np.array([(p.date - first).days * 86_400_000 + p.time_of_day_ms for p in parsed], dtype=np.int64)
+    code = np.array([p.code for p in parsed], dtype=np.int64)
+    order = np.argsort(host_ms, kind="stable")
+    order = order[np.argsort(_running_number(host_ms[order] / 1000.0, code[order]), kind="stable")]
+    number = _running_number(host_ms[order] / 1000.0, code[order])
+    twice = np.flatnonzero(np.diff(number) == 0)
+    clashes = [f"frames '{names[order[i]]}' and '{names[order[i + 1]]}' claim the same place" for i in twice]
+    raise_faults(folder.name, clashes)
+    marker = np.array([p.marker for p in parsed], dtype=np.int64)
+    return FrameIndex(folder, tuple(names[i] for i in order), host_ms[order] / 1000.0, code[order], marker[order])
+
+
+def _running_number(host_s: NDArray[np.float64], code: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Unwrap the running code; small steps back are frames whose stamps crossed, after a pause the code only goes on."""
+    step = np.diff(code)
+    nearest = (step + WRAP // 2) % WRAP - WRAP // 2
+    onward = (step - 1) % WRAP + 1
+    step = np.where(np.diff(host_s) > _PAUSE_S, onward, nearest)
+    return np.concatenate([[0], np.cumsum(step)]).astype(np.int64)
+
+
+def frame_clock(host_s: NDArray[np.float64], code: NDArray[np.int64], *, nominal_hz: float | None = None) -> FrameClock:
+    """
+    Reconstruct when frames were taken from when they arrived.
+
+    A free-running camera takes frames on a grid of one period; arrival is never early. The period is where arrival
+    times modulo the period bunch most, which neither lost frames nor pauses disturb. In each stretch between pauses, the
+    smallest lateness of all later frames is a lower envelope that steps up by whole periods where frames were lost and
+    ignores stalls. A loss inside a stall can be placed anywhere in it: such frames get the middle and a larger
+    uncertainty.
+
+    Parameters
+    ----------
+    host_s : (n,) float64
+        Arrival stamps [s], in the order of saving.
+    code : (n,) int64
+        Running codes 1..1000 that wrap.
+    nominal_hz
+        Rate the camera was set to [Hz]; the period is then sought within 5 % of it, else around the median spacing.
+
+    Returns
+    -------
+    FrameClock
+        Times, uncertainties and losses.
+
+    Raises
+    ------
+    DataError
+        If lengths differ, there are fewer than 3 frames, or codes do not increase.
+
+    Examples
+    --------
+    >>> taken = np.arange(300) / 150
+    >>> clock = frame_clock(np.round(taken + 0.001, 3), np.arange(300) + 1)
+    >>> round(1 / clock.period_s, 1), int(clock.dropped_before.sum())
+    (150.0, 0)
+    """
+    host_s = np.asarray(host_s, dtype=np.float64)
+    code = np.asarray(code, dtype=np.int64)
+    if host_s.ndim != 1 or host_s.shape != code.shape or host_s.shape[0] < 3:
+        raise DataError(f"frame clock: expected 3 or more stamps with one code each, got {host_s.shape} and {code.shape}")
+    number = _running_number(host_s, code)
+    if np.any(np.diff(number) <= 0):
+        at = int(np.argmax(np.diff(number) <= 0))
+        raise DataError(f"frame clock: expected increasing codes, got {code[at]} then {code[at + 1]} at frame {at}")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(host_s) > _PAUSE_S]))
+    pieces = [slice(int(a), int(b)) for a, b in zip(starts, [*starts[1:], host_s.shape[0]], strict=True)]
+    period = _period(host_s, pieces, nominal_hz)
+    low = np.empty_like(host_s)
+    high = np.empty_like(host_s)
+    spread = np.empty_like(host_s)
+    segment = np.empty(host_s.shape, dtype=np.int64)
+    for k, piece in enumerate(pieces):
+        low[piece], high[piece], spread[piece] = _piece_times(host_s[piece], number[piece], period)
+        segment[piece] = k
+    t = 0.5 * (low + high)
+    uncertainty = np.sqrt(spread**2 + ((high - low) ** 2) / 12)
+    for piece in pieces[1:]:  # a stall right before a pause can reach over it
+        behind = t[piece.start - 1] + period - t[piece.start]
+        if behind > 0:
+            t[piece] += behind
+            uncertainty[piece] += behind
+    jumped = np.rint(np.diff(high) / period).astype(np.int64) - 1
+    inside = np.diff(segment) == 0
+    dropped = np.concatenate([[0], np.where(inside, np.maximum(jumped, 0), 0)])
+    missing = np.concatenate([[0], np.where(inside, np.diff(number) - 1, 0)])
+    return FrameClock(t, uncertainty, period, dropped, missing, host_s - t, segment)
+
+
+def _period(host_s: NDArray[np.float64], pieces: Sequence[slice], nominal_hz: float | None) -> float:
+    """Find the period at which arrival times, modulo it, bunch most; from one-second blocks up to whole pieces."""
+    spacing = np.concatenate([np.diff(host_s[piece]) for piece in pieces])
+    if nominal_hz is not None:
+        centre, reach = 1.0 / nominal_hz, 0.05 / nominal_hz
+    else:
+        centre = float(np.median(spacing)) if spacing.size else 0.01
+        reach = 0.45 * centre
+    if not centre > 0:
+        raise DataError(
+            f"frame clock: expected stamps that go on, got a median spacing of {centre} s; are all stamps equal?"
+        )
+    at, step, score = 0, 0.0, np.zeros(1)
+    for block_s, most in ((1.0, 6_000), (8.0, 20_000), (60.0, 200_000)):
+        blocks = _blocks(host_s, pieces, block_s, most)
+        longest = max(float(block[-1] - block[0]) for block in blocks)
+        if longest <= 0:
+            break
+        step = centre**2 / longest / 8
+        trial = centre + np.arange(-int(reach / step) - 1, int(reach / step) + 2) * step
+        trial = trial[trial > 0]
+        score = np.zeros(trial.shape)
+        for block in blocks:
+            phase = np.outer(1.0 / trial, block - block[0]) * (2 * np.pi)
+            score += np.cos(phase).sum(axis=1) ** 2 + np.sin(phase).sum(axis=1) ** 2
+        at = int(np.argmax(score))
+        centre, reach = float(trial[at]), 4 * step
+        if longest < block_s / 2:
+            break
+    if 0 < at < score.size - 1:  # vertex of the parabola through the best three
+        a, b, c = score[at - 1 : at + 2]
+        if a + c < 2 * b:
+            centre += 0.5 * step * float((a - c) / (a - 2 * b + c))
+    return centre
+
+
+def _blocks(host_s: NDArray[np.float64], pieces: Sequence[slice], block_s: float, most: int) -> list[NDArray[np.float64]]:
+    """Cut pieces into blocks of at most ``block_s`` seconds and keep an even selection of about ``most`` frames."""
+    blocks = []
+    for piece in pieces:
+        times = host_s[piece]
+        edges = np.searchsorted(times, np.arange(times[0], times[-1] + block_s, block_s))
+        blocks += [part for part in np.split(times, edges[1:]) if part.size > 1]
+    blocks = blocks or [host_s[pieces[0]]]
+    every = max(1, sum(block.size for block in blocks) // most)
+    return blocks[::every]
+
+
+def _piece_times(
+    host_s: NDArray[np.float64], number: NDArray[np.int64], period: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Earliest and latest possible times of one piece's frames, and the spread of a frame that was surely not stalled."""
+    late = host_s - host_s[0] - period * (number - number[0])
+    phase, spread = _edge(late, period)
+    tolerance = min(2 * _STAMP_S, 0.3 * period)
+    # the smallest lateness of all frames from here on: whole periods of it are frames lost before here
+    envelope = np.minimum.accumulate(late[::-1])[::-1]
+    most_lost = np.floor((envelope - phase + tolerance) / period)
+    rest = late - phase - most_lost * period
+    prompt = rest < 0.5 * period + tolerance
+    least_lost = np.maximum.accumulate(np.where(prompt, most_lost, most_lost[0]))
+    base = host_s[0] + phase + period * (number - number[0])
+    low, high = base + least_lost * period, base + most_lost * period
+    # the last frames before a pause have no later frame to vouch for them: a stall and a loss look alike there
+    few = int(np.searchsorted(-most_lost[::-1], -most_lost[-1], side="right"))
+    if few < 4 and few < late.size:
+        low[-few:] -= (most_lost[-1] - most_lost[-few - 1]) * period
+    return low, high, np.full(late.shape, spread)
+
+
+def _edge(late: NDArray[np.float64], period: float) -> tuple[float, float]:
+    """Lower edge of lateness modulo the period [s], and its standard uncertainty [s]."""
+    angle = 2 * np.pi * late / period
+    centre = float(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean())) / (2 * np.pi) * period
+    around = (late - centre + period / 2) % period - period / 2
+    edge = float(np.quantile(around, 0.03)) if late.size >= 30 else float(around.min())
+    phase = centre + edge
+    jitter = float(np.quantile(around, 0.84) - np.quantile(around, 0.16)) / 2
+    return phase, float(np.hypot(_STAMP_S / np.sqrt(12), jitter / np.sqrt(max(1, min(late.size, 30)))))
+
+
+def frame_markers(
+    t_s: NDArray[np.float64], marker: NDArray[np.int64], *, idle: int = 100
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """
+    List changes of the trigger value as the camera saw them.
+
+    Parameters
+    ----------
+    t_s : (n,) float64
+        Times of the frames [s].
+    marker : (n,) int64
+        Trigger value of each frame.
+    idle
+        Value taken to hold before the first frame.
+
+    Returns
+    -------
+    t : (m,) float64
+        Time of the first frame of each changed value [s].
+    codes : (m,) int64
+        The value from that frame on.
+
+    Examples
+    --------
+    >>> t, codes = frame_markers(np.arange(5) / 10, np.array([100, 101, 101, 100, 102]))
+    >>> t.tolist(), codes.tolist()
+    ([0.1, 0.3, 0.4], [101, 100, 102])
+    """
+    marker = np.asarray(marker, dtype=np.int64)
+    changed = np.flatnonzero(np.diff(marker, prepend=idle) != 0)
+    return np.asarray(t_s, dtype=np.float64)[changed], marker[changed]

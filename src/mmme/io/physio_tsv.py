@@ -1,0 +1,160 @@
+"""Continuous peripheral signals as BIDS has them: ``_physio.tsv.gz`` without header, described by ``_physio.json``."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, raise_faults
+
+__all__ = ["Physio", "read_physio", "write_physio"]
+
+_ROWS = 2000  # formatted at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Physio:
+    """
+    Signals of one device that share a rate.
+
+    Parameters
+    ----------
+    fs
+        Sampling rate [Hz].
+    t0_s
+        Time of the first sample [s] (``StartTime``).
+    signals
+        ``(n,)`` by column name.
+    units
+        By column name.
+    sidecar
+        The whole JSON file.
+    """
+
+    fs: float
+    t0_s: float
+    signals: Mapping[str, NDArray[np.float64]]
+    units: Mapping[str, str]
+    sidecar: Mapping[str, Any]
+
+
+def write_physio(
+    path: str | os.PathLike[str],
+    signals: Mapping[str, NDArray[np.float64]],
+    units: Mapping[str, str],
+    *,
+    fs: float,
+    t0_s: float = 0.0,
+    descriptions: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """
+    Write signals and their sidecar; equal input gives equal bytes.
+
+    Seven significant digits are kept, finer than a 16-bit converter. The gzip header carries neither name nor time.
+
+    Parameters
+    ----------
+    path
+        Target, ``..._physio.tsv.gz``.
+    signals
+        ``(n,)`` each by column name, all of one length, finite.
+    units
+        By column name.
+    fs, t0_s
+        Sampling rate [Hz] and time of the first sample [s].
+    descriptions
+        One line by column name.
+    more
+        Further keys of the sidecar.
+
+    Raises
+    ------
+    DataError
+        If there is no signal, lengths differ, a value is not finite, or a unit is missing.
+    """
+    path = Path(path)
+    lengths = {name: x.shape for name, x in signals.items()}
+    faults = [f"column {name}: expected a unit, got none" for name in signals if name not in units]
+    faults += [f"column {name}: expected finite values" for name, x in signals.items() if not np.isfinite(x).all()]
+    if not signals or len(set(lengths.values())) != 1:
+        faults.append(f"expected signals of one length, got {lengths or 'none'}")
+    raise_faults(path.name, faults)
+    columns = list(signals)
+    sidecar: dict[str, Any] = {"SamplingFrequency": fs, "StartTime": t0_s, "Columns": columns, **(more or {})}
+    for name in columns:
+        text = (descriptions or {}).get(name)
+        sidecar[name] = {**({"Description": text} if text else {}), "Units": units[name]}
+    partial = path.with_name(path.name + ".partial")
+    row = "\t".join(["%.7g"] * len(columns)) + "\n"
+    n = next(iter(lengths.values()))[0]
+    try:
+        with partial.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
+            for start in range(0, n, _ROWS):
+                part = np.stack([signals[name][start : start + _ROWS] for name in columns], axis=1)
+                file.write(((row * part.shape[0]) % tuple(part.ravel().tolist())).encode("ascii"))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    text = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
+    partial = _sidecar(path).with_name(_sidecar(path).name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(_sidecar(path))
+
+
+def read_physio(path: str | os.PathLike[str]) -> Physio:
+    """
+    Read signals and their sidecar.
+
+    Parameters
+    ----------
+    path
+        ``..._physio.tsv.gz``; the JSON file of the same name lies beside it.
+
+    Returns
+    -------
+    Physio
+        Signals by column name.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or cut short, a key is missing, or columns and values do not fit.
+    """
+    path = Path(path)
+    for file in (path, _sidecar(path)):
+        if not file.is_file():
+            raise DataError(f"{file.name}: expected a file, got none")
+    try:
+        sidecar = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{_sidecar(path).name}: expected JSON, got {error}") from None
+    missing = [key for key in ("SamplingFrequency", "StartTime", "Columns") if key not in sidecar]
+    raise_faults(_sidecar(path).name, [f"expected the key {key}, got none" for key in missing])
+    try:
+        with gzip.open(path, "rb") as packed:
+            content = packed.read()
+        table = pd.read_csv(io.BytesIO(content), sep="\t", header=None, dtype=np.float64, na_values="n/a").to_numpy()
+    except (OSError, EOFError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{path.name}: expected packed columns of numbers, got {reason}; was the copy cut short?") from None
+    columns = list(sidecar["Columns"])
+    if table.shape[1] != len(columns):
+        raise DataError(f"{path.name}: expected {len(columns)} columns as in its sidecar, got {table.shape[1]}")
+    signals = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(columns)}
+    units = {name: str(sidecar.get(name, {}).get("Units", "")) for name in columns}
+    return Physio(float(sidecar["SamplingFrequency"]), float(sidecar["StartTime"]), signals, units, sidecar)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".tsv.gz") + ".json")

@@ -1,0 +1,368 @@
+"""
+Video: lossless grey files written, any container read frame by frame.
+
+A frame is addressed by its place in presentation order, looked up in the table of presentation times that the container
+holds; frame rates are never multiplied.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.video.reformatter
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError
+
+__all__ = ["VideoFrames", "open_video", "write_ffv1"]
+
+_TICK = Fraction(1, 1000)  # Matroska's customary resolution
+_SMALL = 400_000  # pixels up to which starting threads costs more than it saves
+_SKIP = 48  # frames that are decoded and passed over rather than sought
+
+
+def write_ffv1(
+    path: str | os.PathLike[str],
+    frames: Iterable[NDArray[np.uint8]],
+    t_s: NDArray[np.float64],
+) -> int:
+    """
+    Write grey frames without loss (FFV1 in Matroska); the file appears when it is complete.
+
+    The container keeps times to the millisecond from the first frame on; keep ``t_s`` beside it where more is needed.
+    Nothing but pictures and times is written: no title, date or host.
+
+    Parameters
+    ----------
+    path
+        Target, ``.mkv``.
+    frames
+        (height, width) uint8 each, all of one shape; read once, one at a time.
+    t_s : (n,) float64
+        Time of every frame [s], increasing.
+
+    Returns
+    -------
+    int
+        Number of frames written.
+
+    Raises
+    ------
+    DataError
+        If shapes differ, values are not 8-bit grey, or there are more or fewer frames than times.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     n = write_ffv1(f"{folder}/a.mkv", (np.full((16, 16), k, np.uint8) for k in range(3)), np.arange(3) / 150)
+    ...     int(open_video(f"{folder}/a.mkv")[2][0, 0])
+    2
+    """
+    path = Path(path)
+    ticks = np.rint((np.asarray(t_s, dtype=np.float64) - (t_s[0] if len(t_s) else 0.0)) * 1000).astype(np.int64)
+    place = np.arange(ticks.size)
+    ticks = np.maximum.accumulate(ticks - place) + place  # two frames cannot share a millisecond in the container
+    partial = path.with_name(path.name + ".partial")
+    written = 0
+    shape: tuple[int, ...] | None = None
+    try:
+        with av.open(str(partial), "w", format="matroska", options={"fflags": "+bitexact"}) as container:
+            stream = None
+            for image in frames:
+                if shape is None:
+                    shape = image.shape
+                    stream = _ffv1_stream(container, shape, path.name)
+                if image.shape != shape or image.dtype != np.uint8:
+                    raise DataError(
+                        f"{path.name}: expected frame {written} as uint8 of {shape}, got {image.dtype} {image.shape}"
+                    )
+                if written >= ticks.size:
+                    raise DataError(f"{path.name}: expected {ticks.size} frames, one per time, got more")
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray")
+                picture.pts, picture.time_base = int(ticks[written]), _TICK
+                container.mux(stream.encode(picture))  # type: ignore[union-attr]
+                written += 1
+            if stream is None or written != ticks.size:
+                raise DataError(f"{path.name}: expected {ticks.size} frames, one per time, got {written}")
+            container.mux(stream.encode(None))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return written
+
+
+def _ffv1_stream(container: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Add a grey FFV1 stream for frames of that shape."""
+    if len(shape) != 2:
+        raise DataError(f"{name}: expected grey frames (height, width), got shape {shape}")
+    stream = container.add_stream("ffv1", rate=1000)
+    stream.height, stream.width = shape
+    stream.pix_fmt = "gray"
+    stream.time_base = stream.codec_context.time_base = _TICK
+    stream.codec_context.flags |= av.codec.context.Flags.bitexact.value
+    if shape[0] * shape[1] <= _SMALL:
+        stream.codec_context.thread_count = 1
+    return stream
+
+
+def open_video(path: str | os.PathLike[str]) -> VideoFrames:
+    """
+    Open a video of any container and codec for reading frame by frame.
+
+    Parameters
+    ----------
+    path
+        mkv, mp4, avi, webm, mov and whatever else FFmpeg reads.
+
+    Returns
+    -------
+    VideoFrames
+        Lazy frames (n, height, width); nothing is decoded yet.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, or holds no video that can be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path.name}: expected a video file, got {'a folder' if path.is_dir() else 'no file'}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name}: expected a video file, got 0 bytes; was the copy cut short?")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise DataError(f"{path.name}: expected a video stream, got none; is it a sound file?")
+            stream = container.streams.video[0]
+            ticks, keys = _table(container, stream)
+            time_base = Fraction(stream.time_base)
+        if keys is None:  # no presentation times: only decoding tells how many pictures there are
+            ticks = _counted(path, ticks)
+        if ticks.size == 0:
+            raise DataError(f"{path.name}: expected at least one frame, got none; was the recording cut short?")
+        with av.open(str(path)) as container:
+            first = next(container.decode(video=0))
+            height, width = _turned(np.empty((first.height, first.width)), first).shape
+        return VideoFrames(path, ticks, keys, time_base, (height, width))
+    except (av.error.FFmpegError, StopIteration) as error:
+        reason = getattr(error, "strerror", None) or "no frame can be decoded"
+        raise DataError(f"{path.name}: expected a video file, got one that cannot be read ({reason})") from None
+
+
+def _table(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """
+    Presentation times [ticks] of all frames in order, and those at which decoding can start; no decoding.
+
+    Without presentation times (AVI with frames stored out of order) the second is None.
+    """
+    stamps, keys = [], []
+    complete = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_discard:
+            continue
+        complete &= packet.pts is not None
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None:
+            continue
+        stamps.append(stamp)
+        if packet.is_keyframe:
+            keys.append(stamp)
+    return np.unique(np.array(stamps, dtype=np.int64)), np.unique(np.array(keys, dtype=np.int64)) if complete else None
+
+
+def _counted(path: Path, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the times [ticks] of as many frames as really decode, taken from the decoding times in order."""
+    with av.open(str(path)) as container:
+        n = sum(1 for _ in container.decode(video=0))
+    if n > stamps.size:
+        raise DataError(
+            f"{path.name}: expected a time for each of {n} frames, got {stamps.size}; convert it to Matroska or MP4"
+        )
+    return stamps[:n]
+
+
+def _turned(image: NDArray[Any], frame: Any) -> NDArray[Any]:
+    """Turn a picture the way its display matrix asks for (telephones)."""
+    quarter = round(float(frame.rotation) / 90) % 4
+    return np.rot90(image, quarter) if quarter else image
+
+
+class VideoFrames:
+    """
+    Frames of a video file, read when asked for: ``[i]``, ``[a:b]``, ``[a:b:step]``, or iteration.
+
+    One decoder stays open and runs forward, so reading in order costs one decode per frame; a jump seeks to the nearest
+    frame at which decoding can start. Grey levels are 8 bit; colour is converted. Copies sent to another process open
+    the file anew.
+
+    Parameters
+    ----------
+    path
+        The file.
+    ticks : (n,) int64
+        Presentation times in units of ``time_base``, increasing.
+    keys : (m,) int64 or None
+        Those at which decoding can start; None where the container has no presentation times, so that frames are
+        counted from the first.
+    time_base
+        Seconds per tick.
+    size
+        (height, width).
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 3
+
+    def __init__(
+        self,
+        path: Path,
+        ticks: NDArray[np.int64],
+        keys: NDArray[np.int64] | None,
+        time_base: Fraction,
+        size: tuple[int, int],
+    ) -> None:
+        self.path = path
+        self._ticks, self._keys, self._time_base, self._size = ticks, keys, time_base, size
+        self._container: Any = None
+        self._decoded: Iterator[Any] = iter(())
+        self._last: Any = None
+        self._greyer: Any = None
+        self._at = -1  # index of self._last
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, height, width)."""
+        return (self._ticks.size, *self._size)
+
+    @property
+    def t_s(self) -> NDArray[np.float64]:
+        """Presentation times (n,) as the container has them [s]."""
+        return self._ticks * float(self._time_base)
+
+    def __len__(self) -> int:
+        """Count frames."""
+        return int(self._ticks.size)
+
+    def __repr__(self) -> str:
+        """Name, number and size of frames."""
+        return f"VideoFrames({self.path.name!r}, shape={self.shape})"
+
+    def __getitem__(self, index: int | slice | NDArray[Any]) -> NDArray[np.uint8]:
+        """Return one frame (height, width), or several (n, height, width), in the order asked for."""
+        if isinstance(index, (int, np.integer)):
+            return self._grey(self._frame(self._inside(int(index))))
+        wanted = np.arange(len(self))[index]
+        images = np.empty((wanted.size, *self._size), dtype=np.uint8)
+        for place in np.argsort(wanted, kind="stable"):  # forward through the file, whatever the order asked for
+            images[place] = self._grey(self._frame(int(wanted[place])))
+        return images
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Frames in order, one at a time."""
+        for index in range(len(self)):
+            yield self[index]
+
+    def colour(self, index: int) -> NDArray[np.uint8]:
+        """One frame as (height, width, 3) red, green, blue."""
+        frame = self._frame(self._inside(index))
+        return np.ascontiguousarray(_turned(frame.to_ndarray(format="rgb24"), frame))
+
+    def close(self) -> None:
+        """Let go of the file; the next access opens it again."""
+        if self._container is not None:
+            self._container.close()
+        self._container, self._decoded, self._last, self._at = None, iter(()), None, -1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open decoder behind when sent to another process."""
+        return {**self.__dict__, "_container": None, "_decoded": None, "_last": None, "_at": -1, "_greyer": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start without a decoder."""
+        self.__dict__.update(state)
+        self._decoded = iter(())
+
+    def _inside(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"{self.path.name}: expected a frame 0..{len(self) - 1}, got {index}")
+        return index % len(self)
+
+    def _grey(self, frame: Any) -> NDArray[np.uint8]:
+        if frame.format.name != "gray":
+            if self._greyer is None:  # one for all frames: it keeps its tables
+                self._greyer = av.video.reformatter.VideoReformatter()
+            rotated = frame
+            frame = self._greyer.reformat(frame, format="gray")
+            return np.ascontiguousarray(_turned(frame.to_ndarray(), rotated))
+        return np.ascontiguousarray(_turned(frame.to_ndarray(), frame))
+
+    def _frame(self, index: int) -> Any:
+        """Decode the frame of that index, going on from where the decoder is when that is near."""
+        if index == self._at:
+            return self._last
+        try:
+            if self._container is None or index < self._at or self._key_between(index):
+                self._seek(index)
+            frame = self._forward(index)
+            if frame is None:  # some containers seek too far: the way from the first frame is exact
+                self.close()
+                self._open()
+                frame = self._forward(index)
+        except av.error.FFmpegError as error:
+            self.close()
+            raise DataError(
+                f"{self.path.name}: expected frame {index} to decode, got '{error.strerror}'; is the file damaged?"
+            ) from None
+        if frame is None:
+            self.close()
+            raise DataError(f"{self.path.name}: expected frame {index} at its time, got none; is the file damaged?")
+        self._last, self._at = frame, index
+        return frame
+
+    def _forward(self, index: int) -> Any:
+        """Decode up to the frame of that index; None when it does not come."""
+        if self._keys is None:
+            return next(itertools.islice(self._decoded, index - self._at - 1, None), None)
+        for frame in self._decoded:
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            if stamp == self._ticks[index]:
+                return frame
+            if stamp is not None and stamp > self._ticks[index]:
+                return None
+        return None
+
+    def _key_between(self, index: int) -> bool:
+        """Tell whether a seek saves more than it costs."""
+        if self._keys is None or index - self._at <= _SKIP:
+            return False
+        key = np.searchsorted(self._keys, self._ticks[index], side="right") - 1
+        return bool(key >= 0 and (self._at < 0 or self._keys[key] > self._ticks[self._at]))
+
+    def _open(self) -> None:
+        """Start a decoder at the first frame."""
+        self._container = av.open(str(self.path))
+        stream = self._container.streams.video[0]
+        if self._size[0] * self._size[1] <= _SMALL:
+            stream.codec_context.thread_count = 1
+        else:
+            stream.thread_type = "AUTO"
+        self._decoded, self._at, self._last = self._container.decode(stream), -1, None
+
+    def _seek(self, index: int) -> None:
+        """Place the decoder at the last frame at or before ``index`` at which decoding can start."""
+        key = 0 if self._keys is None else int(np.searchsorted(self._keys, self._ticks[index], side="right")) - 1
+        if self._container is None or self._keys is None or key <= 0:
+            self.close()
+            self._open()
+        if self._keys is not None and key > 0:
+            stream = self._container.streams.video[0]
+            self._container.seek(int(self._keys[key]), stream=stream, backward=True)
+            self._decoded, self._at, self._last = self._container.decode(stream), -1, None
