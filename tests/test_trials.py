@@ -283,6 +283,15 @@ def test_expression_samples_are_named_and_labelled():
     assert len(expression_samples([one], kind=None, class_of={"sad": "n", "happy": "p"}, unique=False)) == 4
 
 
+def test_overlap_that_makes_a_copy_can_be_chosen():
+    """
+    Rows of two coders with an IoU of 0.5 are one expression at 0.5 and two at 0.6.
+    """
+    one = trial(expression(0, 2), expression(0, 4, coder="B"))
+
+    assert [len(expression_samples([one], kind=None, class_of={"sad": "n"}, min_iou=m)) for m in (0.5, 0.6)] == [1, 2]
+
+
 def test_emotion_left_out_on_purpose_is_counted_and_an_unknown_one_is_refused():
     """
     None is a decision, a missing word is a mistake.
@@ -330,6 +339,15 @@ def test_grid_samples_label_the_centre_of_each_window():
         (3.5, "neutral"),
     ]
     assert (samples[0].id, samples[0].onset, samples[0].offset) == ("S01-101#1", 0.0, 1.0)
+
+
+def test_grid_windows_tile_the_trial_by_default():
+    """
+    Without a window length, one window ends where the next begins.
+    """
+    samples = grid_samples([trial(stop=2.0)], step_s=0.5)
+
+    assert [(s.onset, s.offset) for s in samples] == [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5), (1.5, 2.0)]
 
 
 @given(start=st.floats(0, 5000), duration=st.floats(0.5, 60), step_s=st.floats(0.05, 3), window_s=st.floats(0.05, 5))

@@ -68,6 +68,7 @@ def expression_samples(
     kind: Kind | None,
     class_of: Mapping[str, str | None],
     unique: bool = True,
+    min_iou: float = 0.5,
 ) -> tuple[Sample, ...]:
     """
     One sample per expression, labelled with its class.
@@ -82,6 +83,8 @@ def expression_samples(
         Class of each emotion word; None leaves the emotion out on purpose (`left_out` counts).
     unique
         Take copies by several coders once (`unique_expressions`); otherwise all rows, copies included.
+    min_iou
+        Least intersection over union of copies.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def expression_samples(
     [('S01-103#1', 'positive')]
     """
     samples = []
-    for trial, k, expression in _numbered(trials, kind=kind, unique=unique):
+    for trial, k, expression in _numbered(trials, kind=kind, unique=unique, min_iou=min_iou):
         label = _class(expression.emotion, class_of, expression.source or trial.id)
         if label is not None:
             times = expression.onset, expression.apex, expression.offset
@@ -112,14 +115,19 @@ def expression_samples(
 
 
 def left_out(
-    trials: Sequence[Trial], *, kind: Kind | None, class_of: Mapping[str, str | None], unique: bool = True
+    trials: Sequence[Trial],
+    *,
+    kind: Kind | None,
+    class_of: Mapping[str, str | None],
+    unique: bool = True,
+    min_iou: float = 0.5,
 ) -> dict[str, int]:
     """
     Count the expressions that `expression_samples` leaves out because their emotion has no class on purpose.
 
     Parameters
     ----------
-    trials, kind, class_of, unique
+    trials, kind, class_of, unique, min_iou
         As for `expression_samples`.
 
     Returns
@@ -137,7 +145,7 @@ def left_out(
     """
     words = [
         e.emotion
-        for trial, _, e in _numbered(trials, kind=kind, unique=unique)
+        for trial, _, e in _numbered(trials, kind=kind, unique=unique, min_iou=min_iou)
         if _class(e.emotion, class_of, trial.id) is None
     ]
     return dict(sorted(Counter(words).items()))
@@ -180,7 +188,9 @@ def trial_samples(trials: Sequence[Trial], *, class_of: Mapping[str, str | None]
     return tuple(samples)
 
 
-def grid_samples(trials: Sequence[Trial], *, step_s: float, window_s: float) -> tuple[Sample, ...]:
+def grid_samples(
+    trials: Sequence[Trial], *, step_s: float, window_s: float | None = None, min_iou: float = 0.5
+) -> tuple[Sample, ...]:
     """
     Moments on a regular grid in each trial, labelled with the state of the face: ``neutral``, ``micro`` or ``macro``.
 
@@ -192,6 +202,9 @@ def grid_samples(trials: Sequence[Trial], *, step_s: float, window_s: float) -> 
         Between centres [s].
     window_s
         Length of the window ``[centre - window_s / 2, centre + window_s / 2)`` [s]; it lies within the trial entirely.
+        One step by default, so that the windows tile the trial.
+    min_iou
+        Least intersection over union of several coders' copies.
 
     Returns
     -------
@@ -213,13 +226,14 @@ def grid_samples(trials: Sequence[Trial], *, step_s: float, window_s: float) -> 
     >>> [(s.apex, s.label) for s in grid_samples([trial], step_s=1.0, window_s=2.0)]
     [(1.0, 'neutral'), (2.0, 'micro'), (3.0, 'neutral')]
     """
+    window_s = step_s if window_s is None else window_s
     for name, value in (("step_s", step_s), ("window_s", window_s)):
         if not value > 0:
             raise ConfigError(f"{name}: expected more than 0 s, got {value}")
     samples: list[Sample] = []
     for trial in trials:
         n = int(np.floor((trial.span.duration_s - window_s) / step_s + ROUNDING_S)) + 1
-        expressions = unique_expressions(trial)
+        expressions = unique_expressions(trial, min_iou=min_iou)
         for k in range(max(n, 0)):
             centre = trial.span.start + 0.5 * window_s + k * step_s
             kinds = {e.kind for e in expressions if e.onset <= centre <= e.offset}
@@ -237,10 +251,12 @@ def _wide(expressions: Sequence[Expression]) -> list[int]:
     return [k for k, e in enumerate(expressions) if e.duration_s > 0]
 
 
-def _numbered(trials: Sequence[Trial], *, kind: Kind | None, unique: bool) -> Iterator[tuple[Trial, int, Expression]]:
+def _numbered(
+    trials: Sequence[Trial], *, kind: Kind | None, unique: bool, min_iou: float
+) -> Iterator[tuple[Trial, int, Expression]]:
     """Expressions of a kind with their trial and their number in it."""
     for trial in trials:
-        expressions = unique_expressions(trial) if unique else trial.expressions
+        expressions = unique_expressions(trial, min_iou=min_iou) if unique else trial.expressions
         for k, expression in enumerate(expressions, start=1):
             if kind is None or expression.kind == kind:
                 yield trial, k, expression
