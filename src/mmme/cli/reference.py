@@ -19,8 +19,9 @@ def reference(group: click.Group) -> str:
     parts = [
         "# Commands",
         "",
-        "Made from the commands' own help by `make docs`; a test compares. Exit codes: 0 done, 1 findings of level error or a result that",
-        "did not repeat, 2 wrong usage, 3 bad input (one sentence says what), 130 interrupted (what was finished is kept).",
+        "Made from the commands' own help by `make docs`; a test compares. Exit codes: 0 done, 1 findings of level error,",
+        "a recording that failed or a result that did not repeat, 2 wrong usage, 3 bad input (one sentence says what), 130",
+        "interrupted (what was finished is kept).",
     ]
     for name, command in group.commands.items():
         context = click.Context(command, info_name=f"mmme {name}", terminal_width=100, max_content_width=100)

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmme import __version__
 from mmme.align import align
 from mmme.checks import Finding, check_timeline
@@ -60,8 +58,8 @@ class Described:
     study
         Where it came from.
     tables
-        Stacked over subjects: ``face`` and ``body`` have one row per expression, ``face-moments`` and ``body-moments`` one per
-        moment of a trial.
+        Stacked over subjects: ``face`` and ``body`` have one row per expression, ``face-moments`` and ``body-moments`` one
+        per moment of a trial.
     trials
         Of all subjects.
     clocks
@@ -229,5 +227,3 @@ def gather(study: Path, subjects: Sequence[str]) -> Described:
         clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in subjects},
         findings=tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"]),
     )
-
-

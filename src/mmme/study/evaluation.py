@@ -32,12 +32,13 @@ from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result
 from mmme.workers import Workers
 
-__all__ = ["StudyResults", "evaluate_study", "evaluate_table", "rerun"]
+__all__ = ["StudyResults", "evaluate_study", "evaluate_table", "rerun", "result_name", "same_predictions"]
 
 Step = Callable[[str, int, int], None]
 Truth = Mapping[str, Sequence[tuple[str, Interval]]]
 
 MODALITIES = ("face", "body")
+SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,7 +183,12 @@ def evaluate_table(path: Path, config: RunConfig, *, workers: Workers, step: Ste
     DataError
         If the file is missing or no such table.
     """
-    dataset = {"name": path.stem, "folder": str(path.resolve().parent), "files": {path.name: sha256_of(path)}, "simulated": False}
+    dataset = {
+        "name": path.stem,
+        "folder": str(path.resolve().parent),
+        "files": {path.name: sha256_of(path)},
+        "simulated": False,
+    }
     table = _read(path, config)
     return _recognise(
         {path.stem: table},
@@ -200,9 +206,7 @@ def _coded(described: Described, config: RunConfig) -> dict[str, list[tuple[str,
     """Coded intervals of each trial, two coders' copies once; those without duration cannot be spotted and are left out."""
     return {
         trial.id: [
-            (e.kind, e.interval)
-            for e in unique_expressions(trial, min_iou=config.rows.duplicate_iou)
-            if e.duration_s > 0
+            (e.kind, e.interval) for e in unique_expressions(trial, min_iou=config.rows.duplicate_iou) if e.duration_s > 0
         ]
         for trial in described.trials
     }
@@ -260,7 +264,14 @@ def evaluate_study(
         dataset = dataset_of([files[n] for n in names])
         results.append(
             _recognise(
-                tables, title=title, fusion=fusion, dataset=dataset, config=config, classes=classes, workers=workers, step=step
+                tables,
+                title=title,
+                fusion=fusion,
+                dataset=dataset,
+                config=config,
+                classes=classes,
+                workers=workers,
+                step=step,
             )
         )
     curves = {}
@@ -283,7 +294,7 @@ def result_name(result: Result) -> str:
 
 
 def _moments(described: Described) -> Moments:
-    """Times and trials of the rows that are moments; a row's name is ``<trial>#<k>``, its time the k-th of the trial."""
+    """Say where the rows that are moments lie; a row's name is ``<trial>#<k>``."""
     table = described.tables["face-moments"]
     videos = np.array([name.rpartition("#")[0] for name in table.trial_ids], dtype=np.str_)
     times_s = np.array([float(t) for t in table.strata["time_s"]], dtype=np.float64)
@@ -318,7 +329,9 @@ def rerun(result: Result, *, data: Path | None = None, workers: Workers, step: S
     folder = data or Path(str(result.dataset["folder"]))
     for name, digest in result.dataset["files"].items():
         if sha256_of(folder / name) != digest:
-            raise DataError(f"{folder / name}: expected the table this result was made from, got another; has it been made again?")
+            raise DataError(
+                f"{folder / name}: expected the table this result was made from, got another; has it been made again?"
+            )
     config = load_config(result.config["run"], where=f"result '{result.title}'")
     if result.task == "recognition":
         modalities = result.model["modalities"]
@@ -350,3 +363,30 @@ def rerun(result: Result, *, data: Path | None = None, workers: Workers, step: S
         step=step,
     )
     return again
+
+
+def same_predictions(first: Result, second: Result) -> str:
+    """
+    Compare the predictions of two results.
+
+    Returns
+    -------
+    str
+        Empty when all are the same; else what differs first. Probabilities may differ by 1e-9.
+    """
+    if set(first.predictions) != set(second.predictions):
+        return f"columns {sorted(first.predictions)} became {sorted(second.predictions)}"
+    for name, column in first.predictions.items():
+        other = second.predictions[name]
+        if len(column) != len(other):
+            return f"{len(column)} predictions became {len(other)}"
+        if column and isinstance(column[0], float):
+            apart = np.abs(np.asarray(column, dtype=np.float64) - np.asarray(other, dtype=np.float64))
+            if np.any(apart > SAME):
+                row = int(np.nanargmax(apart))
+                return f"{name} in row {row}: {column[row]} became {other[row]}"
+        else:
+            for row, (a, b) in enumerate(zip(column, other, strict=True)):
+                if a != b:
+                    return f"{name} in row {row}: {a} became {b}"
+    return ""

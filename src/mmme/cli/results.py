@@ -1,0 +1,189 @@
+"""Verbs of results: features, evaluate, rerun, report, config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mmme.cli.console import json_option, print_json, progress, show_table, work_options
+from mmme.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mmme.types import Result
+
+__all__ = ["config", "evaluate", "features", "report", "rerun", "show_result"]
+
+run_option = click.option(
+    "--run", "run_file", type=click.Path(path_type=Path, dir_okay=False), help="Run file (TOML); `mmme config` prints one."
+)
+
+
+def show_result(result: Result) -> None:
+    """Print a result's scores with intervals and chance, and the confusion matrix of a recognition."""
+    rows = []
+    for s in result.scores:
+        chance = result.chance.get(s.name if s.group == "all" else f"{s.name} ({s.group})")
+        level = f"{chance['mean']:.3f} ({chance['p95']:.3f})" if chance else ""
+        p = f"{chance['p']:.4f}" if chance else ""
+        rows.append((s.name, s.group, str(s.n), f"{s.value:.4f}", f"[{s.low:.4f}, {s.high:.4f}]", level, p))
+    mark = " (simulated)" if result.dataset.get("simulated") else ""
+    header = ("score", "group", "n", "value", "95 % interval", "chance (95th percentile)", "p")
+    show_table(f"{result.task} from {result.title}{mark}: {result.protocol.get('description', '')}", header, rows)
+    if result.task == "recognition":
+        from mmme.evaluate import confusion_of
+
+        classes = result.protocol["classes"]
+        counts = confusion_of(result)
+        show_table(
+            "confusion (rows true, columns predicted)",
+            ("", *classes),
+            [(name, *(str(int(n)) for n in row)) for name, row in zip(classes, counts, strict=True)],
+        )
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@run_option
+@work_options
+def features(study: Path, *, run_file: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
+    """Align, cut and describe every recording of STUDY; finished ones are kept, failed ones reported."""
+    from mmme.config import load_config
+    from mmme.study import derivatives, describe_study
+    from mmme.workers import Workers
+
+    with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
+        outcomes = describe_study(study, load_config(run_file), workers=workers, step=step)
+    failed = _report_failures(outcomes)
+    click.echo(f"{derivatives(study)}: {len(outcomes) - failed} recordings described, {failed} failed")
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def _report_failures(outcomes: Sequence[object]) -> int:
+    failed = [o for o in outcomes if getattr(o, "error", "")]
+    for outcome in failed:
+        click.echo(f"failed: {outcome.item.subject}: {outcome.error}", err=True)  # type: ignore[attr-defined]
+    return len(failed)
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), show_default=True, help="Folder."
+)
+@run_option
+@json_option
+@work_options
+def evaluate(
+    data: Path, *, out: Path, run_file: Path | None, as_json: bool, jobs: int, scheduler: str | None, quiet: bool
+) -> None:
+    r"""Evaluate DATA: a table of flow images or features (.npz), or an imported study.
+
+    Leave-one-subject-out; UF1, UAR and accuracy from pooled counts, each with a 95 % interval from resampling subjects
+    and a chance level. A study gives recognition and spotting from the face, from the body, and from both. Results and
+    a report go to the folder.
+
+    \b
+    Models (key recognition.model of the run file):
+    svm-linear, svm-linear-nested, svm-rbf, logistic, lda, ridge, forest.
+    """
+    from mmme.config import load_config
+    from mmme.evaluate import save_result
+    from mmme.report import write_report
+    from mmme.study import describe_study, evaluate_study, evaluate_table, gather, report_of_study, report_of_table
+    from mmme.study import result_name as name_of
+    from mmme.workers import Workers
+
+    if not data.exists():
+        raise DataError(f"{data}: expected a table (.npz) or an imported study, got nothing there")
+    config = load_config(run_file)
+    out.mkdir(parents=True, exist_ok=True)
+    with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
+        if data.is_file():
+            result = evaluate_table(data, config, workers=workers, step=step)
+            save_result(result, out / name_of(result))
+            results, material = (result,), report_of_table(result)
+            failures = 0
+        else:
+            outcomes = describe_study(data, config, workers=workers, step=step)
+            failures = _report_failures(outcomes)
+            described = gather(data, [o.value for o in outcomes if o.value])
+            made = evaluate_study(described, config, out, workers=workers, step=step)
+            results = made.results
+            material = report_of_study(described, made, config, [(o.item.subject, o.error) for o in outcomes if o.error])
+        page = write_report(material, out / "report.html")
+    if as_json:
+        print_json({"results": [_scores(r) for r in results], "report": str(page)})
+    else:
+        for result in results:
+            show_result(result)
+        click.echo(f"results and report: {page}")
+    if failures:
+        click.get_current_context().exit(1)
+
+
+def _scores(result: Result) -> dict[str, object]:
+    return {
+        "task": result.task,
+        "title": result.title,
+        "simulated": result.dataset.get("simulated"),
+        "scores": [
+            {"name": s.name, "group": s.group, "n": s.n, "value": s.value, "low": s.low, "high": s.high}
+            for s in result.scores
+        ],
+        "chance": result.chance,
+    }
+
+
+@click.command()
+@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Folder of the tables, if they moved.")
+@work_options
+def rerun(result: Path, *, data: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
+    """Fit and predict a stored RESULT again, from what it holds, and compare; exit 1 if a prediction differs."""
+    from mmme.evaluate import environment, load_result
+    from mmme.study import rerun as run_again
+    from mmme.study import same_predictions
+    from mmme.workers import Workers
+
+    stored = load_result(result)
+    with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
+        again = run_again(stored, data=data, workers=workers, step=step)
+    different = same_predictions(stored, again)
+    now = environment()
+    changed = [f"{k} {v} -> {now.get(k, 'none')}" for k, v in stored.versions.items() if now.get(k) != v]
+    if changed:
+        click.echo(f"versions differ: {', '.join(changed)}")
+    if different:
+        click.echo(f"{result}: does not repeat: {different}")
+        click.get_current_context().exit(1)
+    click.echo(f"{result}: repeats, all {len(next(iter(stored.predictions.values()), []))} predictions are the same")
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path, dir_okay=False), nargs=-1, required=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("report.html"), show_default=True, help="Page."
+)
+@click.option("--title", default="Micro-expression results", show_default=True, help="Heading.")
+def report(results: tuple[Path, ...], *, out: Path, title: str) -> None:
+    """Write one self-contained page from stored RESULTS (.json), their scores recomputed from their predictions."""
+    from mmme.report import write_report
+    from mmme.study import report_of_results
+
+    click.echo(write_report(report_of_results(results, title), out))
+
+
+@click.command()
+@click.option("--run", "run_file", type=click.Path(path_type=Path, dir_okay=False), help="Complete this run file.")
+def config(run_file: Path | None) -> None:
+    """Print a run file with every key, its default and what it means."""
+    from mmme.config import as_toml, load_config
+
+    if run_file is not None and run_file.suffix != ".toml":
+        raise ConfigError(f"{run_file}: expected a .toml file, got '{run_file.suffix or 'no ending'}'")
+    click.echo(as_toml(load_config(run_file)), nl=False)

@@ -1,0 +1,180 @@
+"""What the report shows of a study, of a table, or of stored results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.align import align
+from mmme.checks import Finding, check_result
+from mmme.config import RunConfig
+from mmme.datasets.study import open_study
+from mmme.evaluate import load_result, rescore
+from mmme.interval import Interval
+from mmme.report import ExampleTrial, ReportMaterial
+from mmme.study.describe import Described
+from mmme.study.evaluation import StudyResults
+from mmme.trials import unique_expressions
+from mmme.types import Result, Trial
+
+__all__ = ["report_of_results", "report_of_study", "report_of_table"]
+
+SHOWN_SIGNALS = (("ecg", 1e3, "mV"), ("ppg", 1.0, "V"), ("eda", 1.0, "µS"), ("rsp", 1.0, "V"), ("skt", 1.0, "°C"))
+SHOWN_EEG = ("FZ", "OZ")
+SHOWN_POINTS = 1500
+
+
+def report_of_table(result: Result) -> ReportMaterial:
+    """Return the material of one evaluated table."""
+    n_subjects = len(set(result.predictions["subject"]))
+    facts = [
+        ("data", f"{result.dataset['name']}: {len(result.predictions['truth'])} samples of {n_subjects} subjects"),
+        ("classes", _counted(result.predictions["truth"])),
+        ("model", str(result.model["name"])),
+        ("protocol", str(result.protocol["description"])),
+    ]
+    return ReportMaterial(
+        title=f"Micro-expression recognition on {result.dataset['name']}",
+        simulated=bool(result.dataset.get("simulated")),
+        facts=facts,
+        results=[result],
+        findings=check_result(result),
+    )
+
+
+def report_of_results(paths: Sequence[Path], title: str) -> ReportMaterial:
+    """Return the material of stored results, their scores recomputed from their predictions."""
+    results = [rescore(load_result(path)) for path in paths]
+    facts = [
+        ("result", f"{path.name}: {r.task} from {r.title}, {r.dataset.get('name', '')}")
+        for path, r in zip(paths, results, strict=True)
+    ]
+    return ReportMaterial(
+        title=title,
+        simulated=any(bool(r.dataset.get("simulated")) for r in results),
+        facts=facts,
+        results=results,
+        findings=[f for r in results for f in check_result(r)],
+    )
+
+
+def report_of_study(
+    described: Described, made: StudyResults, config: RunConfig, failures: Sequence[tuple[str, str]]
+) -> ReportMaterial:
+    """
+    Return the material of an evaluated study, with two trials to look at.
+
+    Parameters
+    ----------
+    described
+        The recordings.
+    made
+        Results and curves.
+    config
+        The run file.
+    failures
+        Recordings that failed, with their sentence.
+    """
+    unique = [e for t in described.trials for e in unique_expressions(t, min_iou=config.rows.duplicate_iou)]
+    rows = [e for t in described.trials for e in t.expressions]
+    kinds = Counter(e.kind for e in unique)
+    n_coders = len({e.coder for e in rows})
+    table = described.tables["face"]
+    facts = [
+        ("data", f"{described.study.name}{' (simulated)' if described.study.simulated else ''}"),
+        ("subjects", f"{len(described.clocks)} described, {len(failures)} failed"),
+        ("trials", str(len(described.trials))),
+        (
+            "expressions",
+            f"{kinds['micro']} micro, {kinds['macro']} macro ({len(rows)} rows of {len({e.coder for e in rows})} coders)",
+        ),
+        ("recognised", f"{len(table)} expressions ({config.rows.kind}): {_counted(table.labels.tolist())}"),
+        ("models", f"recognition {config.recognition.model}, spotting {config.spotting.model}"),
+    ]
+    findings = [*described.findings, *(f for r in made.results for f in check_result(r))]
+    return ReportMaterial(
+        title="Micro-expressions in face and body",
+        simulated=described.study.simulated,
+        facts=facts,
+        results=made.results,
+        clocks=described.clocks,
+        limit_ms=config.alignment.limit_ms,
+        findings=_in_order(findings),
+        examples=[_example(t, described, made, config) for t in _worth_seeing(described.trials)],
+        failures=failures,
+    )
+
+
+def _counted(labels: Sequence[str]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(Counter(labels).items()))
+
+
+def _in_order(findings: Sequence[Finding]) -> list[Finding]:
+    level = {"error": 0, "warning": 1, "note": 2}
+    return sorted(findings, key=lambda f: (level[f.level], f.code, f.where))
+
+
+def _worth_seeing(trials: Sequence[Trial]) -> list[Trial]:
+    """Choose the first trial of each of two subjects that holds both kinds; fewer where there is none."""
+    chosen: dict[str, Trial] = {}
+    for trial in trials:
+        if {e.kind for e in trial.expressions} == {"micro", "macro"}:
+            chosen.setdefault(trial.subject, trial)
+    return list(chosen.values())[:2]
+
+
+def _example(trial: Trial, described: Described, made: StudyResults, config: RunConfig) -> ExampleTrial:
+    truth = [(e.kind, e.interval) for e in unique_expressions(trial, min_iou=config.rows.duplicate_iou) if e.duration_s > 0]
+    spotted: dict[str, list[tuple[str, Interval]]] = {}
+    for result in made.results:
+        if result.task == "spotting":
+            columns = zip(*(result.predictions[c] for c in ("video", "kind", "onset_s", "offset_s")), strict=True)
+            spotted[result.title] = [(kind, Interval(a, b)) for video, kind, a, b in columns if video == trial.id]
+    return ExampleTrial(
+        title=f"{trial.id}, {trial.stimulus}",
+        start_s=trial.span.start,
+        truth=truth,
+        traces=_traces(trial, described, config),
+        curves={title: curves.of(trial.id) for title, curves in made.curves.items()},
+        spotted=spotted,
+    )
+
+
+def _traces(
+    trial: Trial, described: Described, config: RunConfig
+) -> Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], str]]:
+    """Read what was recorded in the trial, on the session clock, thinned to what a figure can show."""
+    recording = open_study(described.study.path).recording(trial.subject)
+    timeline = align(recording, reference=config.alignment.reference, limit_ms=config.alignment.limit_ms)
+    traces: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], str]] = {}
+    motion = described.tables["face-moments"]
+    rows = np.array([name.rpartition("#")[0] == trial.id for name in motion.trial_ids])
+    if rows.any():
+        times = np.array([float(t) for t in motion.strata["time_s"][rows]])
+        values = np.nanmean(np.abs(motion.X[rows].astype(np.float64)), axis=1)
+        traces["face motion"] = (times, values, "px")
+    if "eeg" in timeline.streams:
+        eeg = timeline.streams["eeg"]
+        part = eeg.between(trial.span)
+        for channel in SHOWN_EEG:
+            names = [c.upper() for c in eeg.channels]
+            if channel in names:
+                x = np.asarray(eeg.x[part], dtype=np.float64)[:, names.index(channel)] * 1e6
+                traces[f"EEG {channel}"] = _thin(eeg.t[part], x - x.mean(), "µV")
+    for name, factor, unit in SHOWN_SIGNALS:
+        if name in timeline.streams:
+            stream = timeline.streams[name]
+            part = stream.between(trial.span)
+            traces[name.upper()] = _thin(stream.t[part], np.asarray(stream.x[part], dtype=np.float64) * factor, unit)
+    return traces
+
+
+def _thin(
+    t: NDArray[np.float64], x: NDArray[np.float64], unit: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    step = max(1, len(t) // SHOWN_POINTS)
+    return t[::step], x[::step], unit
