@@ -131,10 +131,7 @@ def _scores(result: Result) -> dict[str, object]:
         "task": result.task,
         "title": result.title,
         "simulated": result.dataset.get("simulated"),
-        "scores": [
-            {"name": s.name, "group": s.group, "n": s.n, "value": s.value, "low": s.low, "high": s.high}
-            for s in result.scores
-        ],
+        "scores": [asdict(s) for s in result.scores],
         "chance": result.chance,
     }
 

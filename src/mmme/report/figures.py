@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +15,16 @@ from numpy.typing import NDArray
 from mmme.interval import Interval
 from mmme.types import ClockMap, Result
 
-__all__ = ["clock_residuals", "confusions", "forest", "group_scores", "signals", "spotting_curves", "svg"]
+__all__ = [
+    "clock_residuals",
+    "confusions",
+    "forest",
+    "group_scores",
+    "motion_png",
+    "signals",
+    "spotting_curves",
+    "svg",
+]
 
 INK, FAINT, GRID = "#1d2733", "#8a94a0", "#e3e7ec"
 PALETTE = ("#2f6db3", "#d9822b", "#2f8f6b", "#7a4fa3", "#b3413b", "#5c6b7a")
@@ -28,9 +39,11 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _panel(width_in: float, height_in: float, columns: int = 1, rows: int = 1, **grid: float) -> tuple[Figure, list[Axes]]:
+def _panel(
+    width_in: float, height_in: float, columns: int = 1, rows: int = 1, height_ratios: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid or None)
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios)
     flat = [ax for row in axes for ax in row]
     for ax in flat:
         for side in ("top", "right"):
@@ -234,3 +247,53 @@ def signals(
     axes[-1].set_xlabel("time in trial [s]")
     figure.align_ylabels(axes)
     return svg(figure)
+
+
+def motion_png(
+    title: str,
+    t: NDArray[np.float64],
+    total: NDArray[np.float64],
+    regions: Mapping[str, NDArray[np.float64]],
+    spotted: Sequence[tuple[str, Interval, float]],
+    path: Path,
+) -> Path:
+    """
+    Draw the motion curve of a video, the regions below it, and what was spotted.
+
+    Parameters
+    ----------
+    title
+        Of the video.
+    t : (k,)
+        Times [s].
+    total : (k,)
+        Motion of the face [px of the canonical face]; NaN where there was none.
+    regions : (k,) each
+        By region.
+    spotted
+        Kind, interval, and apex [s].
+    path
+        The ``.png`` file; replaced only once the new one is complete.
+    """
+    figure, (curve, image) = _panel(10, 4.6, rows=2, height_ratios=[1.3, 1])
+    for kind, interval, apex in spotted:
+        curve.axvspan(interval.start, interval.stop, color=KIND_COLOUR[kind], alpha=0.2, lw=0)
+        curve.plot(apex, np.interp(apex, t, np.nan_to_num(total)), "v", color=KIND_COLOUR[kind], ms=6)
+    curve.plot(t, total, color=INK, lw=1)
+    for kind, colour in KIND_COLOUR.items():
+        n = sum(k == kind for k, _, _ in spotted)
+        curve.fill_between([], [], color=colour, alpha=0.2, label=f"{kind} ({n})")
+    curve.legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    curve.set(ylabel="motion [px]", xlim=(t[0], t[-1]))
+    curve.set_ylim(bottom=0)
+    curve.set_title(title, size=10, loc="left")
+    stack = np.array(list(regions.values()))
+    image.imshow(
+        stack, aspect="auto", cmap="magma_r", extent=(t[0], t[-1], len(regions), 0), interpolation="nearest", vmin=0
+    )
+    image.set(yticks=np.arange(len(regions)) + 0.5, xlabel="time [s]")
+    image.set_yticklabels(list(regions))
+    temporary = path.with_name(f".{path.stem}.partial.png")
+    figure.savefig(temporary, dpi=130)
+    os.replace(temporary, path)  # noqa: PTH105 - atomic on every platform
+    return path

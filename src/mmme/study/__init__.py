@@ -1,6 +1,28 @@
 """One imported study, from its folder to Results: the order of the steps, what is kept on disk, and nothing else."""
 
-from mmme.study.describe import Described, describe_study, gather
-from mmme.study.evaluation import evaluate_study, evaluate_table, rerun
+from mmme.study.checking import check_path
+from mmme.study.describe import Described, derivatives, describe_study, gather
+from mmme.study.evaluation import StudyResults, evaluate_study, evaluate_table, rerun, result_name, same_predictions
+from mmme.study.importing import import_study
+from mmme.study.reporting import report_of_results, report_of_study, report_of_table
+from mmme.study.video import SpottedVideo, spot_video
 
-__all__ = ["Described", "describe_study", "evaluate_study", "evaluate_table", "gather", "rerun"]
+__all__ = [
+    "Described",
+    "SpottedVideo",
+    "StudyResults",
+    "check_path",
+    "derivatives",
+    "describe_study",
+    "evaluate_study",
+    "evaluate_table",
+    "gather",
+    "import_study",
+    "report_of_results",
+    "report_of_study",
+    "report_of_table",
+    "rerun",
+    "result_name",
+    "same_predictions",
+    "spot_video",
+]

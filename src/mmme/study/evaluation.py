@@ -67,7 +67,7 @@ def sha256_of(path: Path) -> str:
         raise DataError(f"{path}: expected a table (.npz), got no file") from error
 
 
-def _read(path: Path, config: RunConfig) -> FeatureTable:
+def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
     """Read either layout of a table and pool tensors to columns."""
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -189,7 +189,7 @@ def evaluate_table(path: Path, config: RunConfig, *, workers: Workers, step: Ste
         "files": {path.name: sha256_of(path)},
         "simulated": False,
     }
-    table = _read(path, config)
+    table = read_any_table(path, config)
     return _recognise(
         {path.stem: table},
         title=path.stem,
@@ -336,7 +336,7 @@ def rerun(result: Result, *, data: Path | None = None, workers: Workers, step: S
     if result.task == "recognition":
         modalities = result.model["modalities"]
         names = [n for n in result.dataset["files"] if n.endswith(".npz")]
-        tables = {m: _read(folder / n, config) for m, n in zip(modalities, names, strict=True)}
+        tables = {m: read_any_table(folder / n, config) for m, n in zip(modalities, names, strict=True)}
         return _recognise(
             tables,
             title=result.title,

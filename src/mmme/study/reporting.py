@@ -90,7 +90,7 @@ def report_of_study(
         ("trials", str(len(described.trials))),
         (
             "expressions",
-            f"{kinds['micro']} micro, {kinds['macro']} macro ({len(rows)} rows of {len({e.coder for e in rows})} coders)",
+            f"{kinds['micro']} micro, {kinds['macro']} macro ({len(rows)} rows of {n_coders} coders)",
         ),
         ("recognised", f"{len(table)} expressions ({config.rows.kind}): {_counted(table.labels.tolist())}"),
         ("models", f"recognition {config.recognition.model}, spotting {config.spotting.model}"),
