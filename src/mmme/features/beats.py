@@ -25,6 +25,7 @@ __all__ = [
     "Beats",
     "beat_reasons",
     "beats_from",
+    "log_ratio",
     "mean_per_window",
     "rate",
     "rate_course",
@@ -204,6 +205,19 @@ def mean_per_window(t_s: NDArray[np.float64], values: NDArray[np.float64], windo
     mean = np.full(n.shape, np.nan)
     np.divide(total[last] - total[first], n, out=mean, where=n > 0)
     return mean
+
+
+def log_ratio(x: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Natural logarithm of ``x / reference``; NaN unless both are above 0.
+
+    Examples
+    --------
+    >>> log_ratio(np.array([2.0, 1.0]), np.array([1.0, 0.0])).round(3).tolist()
+    [0.693, nan]
+    """
+    ok = (x > 0) & (reference > 0)
+    return np.log(np.divide(x, reference, out=np.full(x.shape, np.nan), where=ok))
 
 
 def rmssd_sdnn(beats: Beats, windows: Windows) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

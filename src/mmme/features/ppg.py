@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.beats import beat_reasons, beats_from, mean_per_window, rate
+from mmme.features.beats import beat_reasons, beats_from, log_ratio, mean_per_window, rate
 from mmme.features.detection import ppg_pulses
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table, missing_table
-from mmme.features.windows import Windows, either, first_reason, windows_around
+from mmme.features.windows import Windows, either, first_reason, unusable, windows_around
 from mmme.types import FeatureTable, Sample, Stream
 
 __all__ = ["COLUMNS", "ppg_features"]
@@ -93,7 +93,8 @@ def ppg_features(
 
     def reasons(of: Windows, what: str) -> NDArray[np.str_]:
         wild = first_reason(of.start_s.size, (of.touches_bad(artefact), f"artefact in the {what}"))
-        return either(beat_reasons(beats, coarse, of, flat=FLAT_V, what=what, word="pulses"), wild)
+        uncounted = beat_reasons(beats, coarse, of, flat=FLAT_V, what=what, word="pulses")
+        return either(unusable(coarse, of, flat=FLAT_V, what=what), either(wild, uncounted))
 
     why = reasons(windows, "window")
     why_change = either(why, reasons(baseline, "baseline"))
@@ -102,6 +103,6 @@ def ppg_features(
     per_minute, per_minute_0 = rate(beats, windows)[0], rate(beats, baseline)[0]
     size, size_0 = mean_per_window(at, amplitude, windows), mean_per_window(at, amplitude, baseline)
     time, time_0 = mean_per_window(at, rise, windows), mean_per_window(at, rise, baseline)
-    values = (per_minute, per_minute - per_minute_0, size, np.log(size / size_0), time, time - time_0)
+    values = (per_minute, per_minute - per_minute_0, size, log_ratio(size, size_0), time, time - time_0)
     whys = (why, why_change, why, why_change, why, why_change)
     return feature_table(samples, dict(zip(COLUMNS, zip(values, whys, strict=True), strict=True)))

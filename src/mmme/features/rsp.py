@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.beats import Beats, beat_reasons, beats_from, mean_per_window, rate
+from mmme.features.beats import Beats, beat_reasons, beats_from, log_ratio, mean_per_window, rate
 from mmme.features.detection import breaths
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table, missing_table
@@ -82,7 +82,7 @@ def rsp_features(
     amplitude = clean[peaks] - clean[troughs]
     per_minute, per_minute_0 = rate(cycles, windows)[0], rate(cycles, baseline)[0]
     depth, depth_0 = mean_per_window(at, amplitude, windows), mean_per_window(at, amplitude, baseline)
-    values = (per_minute, per_minute - per_minute_0, depth, np.log(depth / depth_0))
+    values = (per_minute, per_minute - per_minute_0, depth, log_ratio(depth, depth_0))
     whys = (why, why_change, why, why_change)
     return feature_table(samples, dict(zip(COLUMNS, zip(values, whys, strict=True), strict=True)))
 
