@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from mmme.errors import DataError, raise_faults
 
-__all__ = ["read_json", "read_tsv", "write_json", "write_tsv"]
+__all__ = ["read_json", "read_numbers", "read_tsv", "write_json", "write_tsv"]
 
 
 def write_tsv(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
@@ -81,6 +85,38 @@ def read_tsv(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> dict[
     ]
     raise_faults(path.name, faults)
     return {name: ["" if row[k] == "n/a" else row[k] for row in rows] for k, name in enumerate(names)}
+
+
+def read_numbers(path: str | os.PathLike[str], columns: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """
+    Read columns of numbers of a table; ``n/a`` becomes NaN.
+
+    Parameters
+    ----------
+    path
+        ``.tsv`` file.
+    columns
+        Columns to read.
+
+    Returns
+    -------
+    dict
+        ``(n,)`` float64 by column name.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, or a cell is no number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path.name}: expected a table, got no file")
+    try:
+        table = pd.read_csv(path, sep="\t", usecols=list(columns), dtype=np.float64, na_values=["n/a"])
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DataError(f"{path.name}: expected columns {', '.join(columns)} of numbers, got {reason}") from None
+    return {name: table[name].to_numpy() for name in columns}
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
