@@ -230,77 +230,12 @@ def test_no_channel_is_in_two_regions():
     """Regions do not overlap, and the Neuroscan names of the scalp are all in one but the two below the inion."""
     members = [c for region in REGIONS.values() for c in region]
     assert len(members) == len(set(members))
-    neuroscan = [
-        "FP1",
-        "FPZ",
-        "FP2",
-        "AF3",
-        "AF4",
-        "F7",
-        "F5",
-        "F3",
-        "F1",
-        "FZ",
-        "F2",
-        "F4",
-        "F6",
-        "F8",
-        "FT7",
-        "FC5",
-        "FC3",
-        "FC1",
-        "FCZ",
-        "FC2",
-        "FC4",
-        "FC6",
-        "FT8",
-        "T7",
-        "C5",
-        "C3",
-        "C1",
-        "CZ",
-        "C2",
-        "C4",
-        "C6",
-        "T8",
-        "M1",
-        "TP7",
-        "CP5",
-        "CP3",
-        "CP1",
-        "CPZ",
-        "CP2",
-        "CP4",
-        "CP6",
-        "TP8",
-        "M2",
-        "P7",
-        "P5",
-        "P3",
-        "P1",
-        "PZ",
-        "P2",
-        "P4",
-        "P6",
-        "P8",
-        "PO7",
-        "PO5",
-        "PO3",
-        "POZ",
-        "PO4",
-        "PO6",
-        "PO8",
-        "CB1",
-        "O1",
-        "OZ",
-        "O2",
-        "CB2",
-        "HEO",
-        "VEO",
-        "EKG",
-        "EMG",
-    ]
-    names, keep = scalp_channels(noise(duration_s=1.0, fs=10.0, names=neuroscan))
+    neuroscan = (
+        "FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2 C4 C6 T8 "
+        "M1 TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 M2 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1 O1 OZ O2 CB2 "
+        "HEO VEO EKG EMG"
+    )
+    names, keep = scalp_channels(noise(duration_s=1.0, fs=10.0, names=tuple(neuroscan.split())))
 
     assert set(names) - set(members) == {"CB1", "CB2"}
     assert len(names) == keep.size == 62

@@ -5,7 +5,7 @@ import pytest
 
 from mmme.errors import ConfigError
 from mmme.features.sampling import Regular
-from mmme.features.windows import Windows, cut, first_reason, slope, unusable, windows_around
+from mmme.features.windows import Windows, cut, first_reason, slope, spread, unusable, windows_around
 from mmme.interval import Interval
 from mmme.types import Sample
 
@@ -54,6 +54,16 @@ def test_reasons_keep_their_order():
 def test_windows_longer_than_the_recording_are_outside_and_do_not_crash():
     """A 20 s window in a 10 s recording is outside."""
     assert unusable(grid(), Windows(np.array([0.0]), 20.0), flat=0.0).tolist() == ["window leaves the recording"]
+
+
+@pytest.mark.parametrize("length", [0.1, 0.2, 0.7, 3.0, 10.0, 25.0])
+def test_the_range_of_windows_is_that_of_their_samples(length):
+    """The running range equals `numpy.ptp` of each window that was cut out, for odd, even and too long windows."""
+    g = grid()
+    wild = Regular(g.t, np.random.default_rng(0).normal(size=100), g.bad, 10.0)
+    w = Windows(np.linspace(-1.0, 10.0, 45), length)
+
+    np.testing.assert_array_equal(spread(wild, w), np.ptp(cut(wild, w), axis=1))
 
 
 def test_slope_is_that_of_numpy():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table, missing_table
-from mmme.features.windows import Windows, cut, either, first_reason, slope, unusable, windows_around
+from mmme.features.windows import Windows, cut, either, first_reason, slope, spread, unusable, windows_around
 from mmme.types import FeatureTable, Sample, Stream
 
 __all__ = ["COLUMNS", "skt_features"]
@@ -93,6 +93,6 @@ def _reasons(signal: Regular, of: Windows, what: str) -> NDArray[np.str_]:
         of.start_s.size,
         (middle < COLDEST_C, f"below {COLDEST_C:g} °C in the {what}; sensor off?"),
         (middle > HOTTEST_C, f"above {HOTTEST_C:g} °C in the {what}; other unit?"),
-        (np.ptp(rows, axis=1) <= FLAT_C, f"temperature flat in the {what}; sensor off?"),
+        (spread(signal, of) <= FLAT_C, f"temperature flat in the {what}; sensor off?"),
     )
     return either(unusable(signal, of, flat=-1.0, what=what), own)
