@@ -37,11 +37,13 @@ FLAT_V = 1e-6
 # 30 to 180 beats a minute.
 SHORTEST_RR_S, LONGEST_RR_S = 0.33, 2.0
 HF_HZ, LF_HZ = (0.15, 0.40), (0.04, 0.15)
-#: Shortest window of each measure [s]. Against 180 s, RMSSD is off by 15 % at 30 s and 35 % at 4 s, SDNN by 25 % at 60 s;
+#: Shortest window of each measure [s]. Against 180 s, RMSSD was off by 15 % at 30 s and 35 % at 4 s, SDNN by 25 % at 60 s
+#: (medians of 32 segments of 3 people, so only a guide);
 #: HF needs 60 s and LF 120 s (Task Force 1996, doi:10.1161/01.CIR.93.5.1043; Shaffer & Ginsberg 2017,
 #: doi:10.3389/fpubh.2017.00258).
 NEEDS_S = {"hrv_rmssd_ms": 30.0, "hrv_sdnn_ms": 60.0, "hrv_hf_ms2": 60.0, "hrv_lf_ms2": 120.0, "hrv_lfhf": 120.0}
-#: Variability is refused where more intervals than this share were set aside: one false beat doubles RMSSD.
+#: Variability is refused where more intervals than this share were set aside: in a minute of real ECG, two false
+#: beats more than doubled RMSSD.
 SET_ASIDE_SHARE = 0.05
 
 

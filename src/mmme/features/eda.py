@@ -38,7 +38,7 @@ COLUMNS = (
     "eda_phasic_change_us",
 )
 
-#: Below the step of a 24-bit converter over 50 µS.
+#: A few steps of a 24-bit converter over 50 µS.
 FLAT_US = 1e-5
 #: Skin conducts more than this; less means an electrode is off.
 ELECTRODE_OFF_US = 0.05
