@@ -22,7 +22,7 @@ from mmme.features.sampling import Regular, decimated
 
 __all__ = ["ECG_HZ", "EDA_HZ", "PPG_HZ", "RSP_HZ", "breaths", "ecg_beats", "eda_levels", "eda_responses", "ppg_pulses"]
 
-# Lower rates are several times faster; ECG peaks are moved back onto the samples as recorded, the others need no finer time.
+# Lower rates are faster; ECG peaks are moved back onto the samples as recorded, the others need no finer time.
 ECG_HZ = 250.0
 PPG_HZ = 100.0
 RSP_HZ = 25.0
