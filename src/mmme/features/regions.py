@@ -1,0 +1,70 @@
+"""Where on a registered face the action units show, and where nothing but the head moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.features.registration import transformed
+
+__all__ = ["REGIONS", "region_masks", "rigid_mask"]
+
+#: Landmarks whose hull is a region; right and left are the face's own. In brackets what moves it.
+REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "brow-inner": (107, 55, 9, 8, 285, 336),  # AU1, AU4
+        "brow-right": (70, 63, 105, 66, 65, 52, 53, 46),  # AU1, AU2, AU4
+        "brow-left": (300, 293, 334, 296, 295, 282, 283, 276),
+        "cheek-right": (117, 118, 101, 36, 205, 50),  # AU6
+        "cheek-left": (346, 347, 330, 266, 425, 280),
+        "nose-right": (129, 49, 48, 98, 203),  # AU9, AU10
+        "nose-left": (358, 279, 278, 327, 423),
+        "mouth-right": (61, 57, 186, 92, 146, 43),  # AU12, AU14, AU15, AU20
+        "mouth-left": (291, 287, 410, 322, 375, 273),
+        "lip-upper": (0, 37, 39, 164, 269, 267),  # AU10, AU25
+        "lip-lower": (17, 84, 181, 18, 405, 314),  # AU16, AU25, AU26
+        "chin": (199, 200, 201, 208, 428, 421),  # AU17
+    }
+)
+#: The bridge of the nose between the eyes: bone under thin skin.
+_RIGID = (168, 122, 196, 197, 419, 351)
+_EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
+
+
+def _hull(points: NDArray[np.float64], size: int, grow_px: float) -> NDArray[np.bool_]:
+    mask = np.zeros((size, size), dtype=np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
+    width = 2 * max(1, round(grow_px)) + 1
+    return np.asarray(cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))) > 0
+
+
+def region_masks(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """
+    Mark the regions of one registered face; the eyes with their lids belong to none, so that a blink is not a brow.
+
+    Parameters
+    ----------
+    points : (468, 2)
+        Landmarks in the frame [px].
+    matrix : (2, 3)
+        Transform to registered pixels.
+    size
+        Side of the registered image [px].
+
+    Returns
+    -------
+    (n_regions, size, size) bool
+        In the order of `REGIONS`.
+    """
+    placed = transformed(points, matrix)
+    eyes = np.any([_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES], axis=0)
+    return np.array([_hull(placed[list(group)], size, 0.02 * size) & ~eyes for group in REGIONS.values()])
+
+
+def rigid_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Mark the bridge of the nose, ``(size, size)``: its flow is the motion of the head that registration left over."""
+    return _hull(transformed(points, matrix)[list(_RIGID)], size, 0.01 * size)

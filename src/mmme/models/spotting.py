@@ -1,0 +1,183 @@
+"""
+From curves to intervals.
+
+`spot` needs no training: it finds the moments at which facial regions leave and come back. `intervals_from_likelihood`
+reads the likelihood curve of a trained classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import find_peaks
+
+from mmme.errors import ConfigError
+from mmme.features.motion import MotionCurve, strongest
+from mmme.interval import Interval
+from mmme.types import Kind
+
+__all__ = ["Spotted", "intervals_from_likelihood", "spot"]
+
+MICRO_MAX_S = 0.5
+#: Reaches at which an apex is looked for: half of a short, of a long micro-expression, and of a macro-expression.
+APEX_REACHES_S = (0.15, 0.25, 0.6, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """
+    One expression that was found.
+
+    Parameters
+    ----------
+    kind
+        ``micro`` when it lasts at most 0.5 s, else ``macro``.
+    onset, apex, offset
+        Times [s].
+    score
+        Bump of the strongest regions at the apex [px of a 128-px face].
+    regions
+        Those that moved most, strongest first.
+    """
+
+    kind: Kind
+    onset: float
+    apex: float
+    offset: float
+    score: float
+    regions: tuple[str, ...]
+
+
+def spot(
+    curve: MotionCurve,
+    *,
+    p: float = 0.3,
+    floor_px: float = 0.25,
+    fraction: float = 0.25,
+    min_s: float = 0.1,
+    max_s: float = 5.0,
+) -> tuple[Spotted, ...]:
+    """
+    Spot expressions in a motion curve without training.
+
+    Parameters
+    ----------
+    curve
+        Of the video.
+    p
+        Peaks count above ``mean + p (max - mean)`` of the curve at their reach (doi:10.1109/ICPR.2014.303), 0..1.
+    floor_px
+        Peaks below this never count [px of a 128-px face], so that a still face gives nothing.
+    fraction
+        An expression begins and ends where its displacement falls to this share of its peak.
+    min_s, max_s
+        Shortest and longest expression [s].
+
+    Returns
+    -------
+    tuple of Spotted
+        In order of time; of overlapping candidates the one with the higher score.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is out of range.
+    """
+    if not (0 <= p <= 1 and 0 < fraction < 1 and floor_px > 0 and 0 < min_s < max_s):
+        raise ConfigError(
+            "spotting: expected 0 <= p <= 1, 0 < fraction < 1, floor above 0 px and 0 < min_s < max_s, "
+            f"got p {p}, fraction {fraction}, floor {floor_px} px, {min_s} s and {max_s} s"
+        )
+    found: list[Spotted] = []
+    for reach in APEX_REACHES_S:
+        regions = curve.bump(reach)
+        level = np.nan_to_num(strongest(regions))
+        if level.max(initial=0.0) < floor_px:
+            continue
+        threshold = max(floor_px, float(level.mean() + p * (level.max() - level.mean())))
+        for peak in find_peaks(np.pad(level, 1), height=threshold)[0] - 1:
+            candidate = _around(curve, int(peak), regions[peak], float(level[peak]), reach, fraction)
+            if min_s <= candidate.offset - candidate.onset <= max_s:
+                found.append(candidate)
+    kept: list[Spotted] = []
+    for candidate in sorted(found, key=lambda s: -s.score):
+        interval = Interval(candidate.onset, candidate.offset)
+        if all(interval.overlap_s(Interval(k.onset, k.offset)) == 0 for k in kept):
+            kept.append(candidate)
+    return tuple(sorted(kept, key=lambda s: s.onset))
+
+
+def _around(
+    curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: float, reach_s: float, fraction: float
+) -> Spotted:
+    """Follow the strongest regions from the apex down both sides, along the direction in which they moved."""
+    order = np.argsort(-bumps)[:3]
+    times = curve.t[peak] + np.array([-reach_s, 0.0, reach_s])
+    before, now, after = curve.at(times)[:, order]
+    away = now - 0.5 * (before + after)
+    unit = away / np.maximum(np.linalg.norm(away), 1e-12)
+    moved = np.einsum("kri,ri->k", curve.displacement[:, order], unit)
+    moved = np.where(np.isfinite(moved), moved, -np.inf)
+    far = max(1, round(2 * reach_s / (curve.t[1] - curve.t[0])))
+    ends = []
+    for side in (-1, 1):
+        stretch = moved[peak::side][: far + 1]
+        low = float(stretch.min()) if np.isfinite(stretch).all() else float(stretch[np.isfinite(stretch)].min())
+        limit = low + fraction * (stretch[0] - low)
+        below = np.flatnonzero(stretch <= limit)
+        ends.append(peak + side * int(below[0] if len(below) else len(stretch) - 1))
+    onset, offset = float(curve.t[ends[0]]), float(curve.t[ends[1]])
+    kind: Kind = "micro" if offset - onset <= MICRO_MAX_S else "macro"
+    return Spotted(kind, onset, float(curve.t[peak]), offset, score, tuple(curve.names[k] for k in order))
+
+
+def intervals_from_likelihood(
+    t: NDArray[np.float64],
+    likelihood: NDArray[np.float64],
+    *,
+    threshold: float,
+    half_width_s: float,
+    smooth_s: float = 0.5,
+) -> Sequence[tuple[Interval, float]]:
+    """
+    Read intervals off the likelihood curve of one kind: each peak with a fixed half-width, the highest first.
+
+    Parameters
+    ----------
+    t, likelihood : (k,)
+        Times [s], increasing, and likelihoods.
+    threshold
+        Peaks at or above count.
+    half_width_s
+        Half the length of the intervals [s].
+    smooth_s
+        The curve is averaged over this share of the half-width first.
+
+    Returns
+    -------
+    list of (Interval, float)
+        None of which overlap, with their peak likelihoods.
+
+    Examples
+    --------
+    >>> t = np.arange(0, 2, 0.1)
+    >>> [(i.start, i.stop, s) for i, s in intervals_from_likelihood(
+    ...     t, np.where(t == 1.0, 0.9, 0.1), threshold=0.5, half_width_s=0.2, smooth_s=0.0)]
+    [(0.8, 1.2, 0.9)]
+    """
+    if len(t) < 3:
+        return []
+    step = float(np.median(np.diff(t)))
+    width = 2 * int(0.5 * smooth_s * half_width_s / step) + 1
+    padded = np.pad(np.nan_to_num(likelihood), width // 2, mode="edge")
+    curve = np.convolve(padded, np.full(width, 1 / width), mode="valid")
+    peaks = find_peaks(np.pad(curve, 1, constant_values=-1.0))[0] - 1
+    kept: list[tuple[Interval, float]] = []
+    for peak in sorted(peaks[curve[peaks] >= threshold], key=lambda k: -curve[k]):
+        interval = Interval(float(t[peak] - half_width_s), float(t[peak] + half_width_s))
+        if all(interval.overlap_s(other) == 0 for other, _ in kept):
+            kept.append((interval, float(curve[peak])))
+    return kept
