@@ -74,7 +74,7 @@ def test_a_study_gives_back_what_the_raw_files_held(raw: Raw, tmp_path: Path):
 
 def test_a_study_travels_to_workers(raw: Raw, tmp_path: Path):
     """A study, a session and a recording can be sent to another process."""
-    folder, truths = raw
+    folder, _ = raw
     plan, _, _ = imported(folder, tmp_path / "study", tmp_path / "key.csv")
     study = pickle.loads(pickle.dumps(open_study(tmp_path / "study")))
     assert pickle.loads(pickle.dumps(plan.sessions)) == plan.sessions
@@ -104,7 +104,7 @@ def test_no_name_is_anywhere_in_a_study(raw: Raw, tmp_path: Path):
 
 def test_the_key_links_names_and_codes_and_lies_outside(raw: Raw, tmp_path: Path):
     """The key file holds every name, only its owner reads it, and a second run gives the same codes."""
-    folder, truths = raw
+    folder, _ = raw
     plan = plan_import(folder, tmp_path / "study", tmp_path / "key.csv")
     assert (tmp_path / "key.csv").stat().st_mode & 0o777 == 0o600
     assert plan_import(folder, tmp_path / "study", tmp_path / "key.csv").codes == plan.codes
@@ -114,7 +114,7 @@ def test_the_key_links_names_and_codes_and_lies_outside(raw: Raw, tmp_path: Path
 
 def test_a_failing_session_does_not_cost_the_others(raw: Raw, tmp_path: Path):
     """A session without its EEG is reported without its name; the other one is imported and its rows placed."""
-    folder, truths = raw
+    folder, _ = raw
     (folder / "lina20230722" / "EEG" / "lina_20230722.set").unlink()
     (folder / "lina20230722" / "Camera").rename(folder / "lina20230722" / "frames")
     plan, outcomes, summary = imported(folder, tmp_path / "study", tmp_path / "key.csv")
@@ -133,7 +133,7 @@ def test_a_failing_session_does_not_cost_the_others(raw: Raw, tmp_path: Path):
 
 def test_a_finished_subject_is_kept_until_its_files_change(raw: Raw, tmp_path: Path):
     """A second import touches nothing; after a change of the raw files the subject is written anew."""
-    folder, truths = raw
+    folder, _ = raw
     plan, _, _ = imported(folder, tmp_path / "study", tmp_path / "key.csv")
     video = (
         tmp_path
@@ -154,7 +154,7 @@ def test_a_finished_subject_is_kept_until_its_files_change(raw: Raw, tmp_path: P
 
 def test_equal_raw_files_give_equal_studies(raw: Raw, tmp_path: Path):
     """Two imports of the same files with the same key are equal in every byte."""
-    folder, truths = raw
+    folder, _ = raw
     for name in ("a", "b"):
         imported(folder, tmp_path / name, tmp_path / "key.csv")
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
@@ -165,7 +165,7 @@ def test_equal_raw_files_give_equal_studies(raw: Raw, tmp_path: Path):
 
 def test_a_kill_in_the_middle_leaves_no_half_subject(raw: Raw, tmp_path: Path):
     """A process that dies while writing video leaves only a .partial folder, and the next run completes the import."""
-    folder, truths = raw
+    folder, _ = raw
     script = f"""
 import os
 from mmme.datasets import importing
@@ -184,14 +184,14 @@ import_session(plan.sessions[0], {str(tmp_path / "study")!r}, plan.codes)
     assert [p.name[-8:] for p in (tmp_path / "study").iterdir()] == [".partial"]
     with pytest.raises(DataError, match="got an import that is not finished; run it again"):
         open_study(tmp_path / "study")
-    _, outcomes, summary = imported(folder, tmp_path / "study", tmp_path / "key.csv")
+    _, _, summary = imported(folder, tmp_path / "study", tmp_path / "key.csv")
     assert len(summary.subjects) == 2
     assert not list((tmp_path / "study").glob("*.partial"))
 
 
 def test_rows_that_cannot_be_placed_are_listed(raw: Raw, writers, tmp_path: Path):
     """A row whose frames do not exist, lie in another trial, or contradict the stimulus is a finding with its sheet row."""
-    folder, (one, two) = raw
+    folder, (one, _) = raw
     good, shifted, elsewhere, stimulus, reverse, day = (one.row(101, (10, 20, 30)) for _ in range(6))
     shifted["ApexFrame"] = str(shifted["ApexFrame"])[:-3] + "500"
     elsewhere["OffsetFrame"] = one.stamps[-1]
@@ -241,7 +241,7 @@ def test_a_raw_session_can_be_read_without_import(raw: Raw):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        pytest.param(lambda p: None, "raw: expected a folder of raw sessions, got none", id="no-folder"),
+        pytest.param(lambda _: None, "raw: expected a folder of raw sessions, got none", id="no-folder"),
         pytest.param(
             lambda p: (p / "raw" / "x").mkdir(parents=True),
             "expected session folders <name><YYYYMMDD>, got none",
@@ -263,7 +263,7 @@ def test_a_raw_folder_without_sessions_is_refused(make, message: str, tmp_path: 
 
 def test_a_study_must_be_one(raw: Raw, writers, tmp_path: Path):
     """Other folders, unknown subjects and subjects of another raw folder are refused."""
-    folder, truths = raw
+    folder, _ = raw
     with pytest.raises(DataError, match="expected an imported study with dataset_description.json, got none"):
         open_study(tmp_path)
     with pytest.raises(DataError, match="expected at least one imported subject, got none; did every session fail"):

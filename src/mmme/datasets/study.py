@@ -77,8 +77,8 @@ class Study:
         Returns
         -------
         Recording
-            Streams ``eeg`` (n, channels) [V], ``video`` (n, height, width), and one per peripheral signal (a second sensor of
-            a kind is ``emg_b`` or ``skt_b``), each on its device's clock: ``eeg``, ``biopac`` or ``camera``.
+            Streams ``eeg`` (n, channels) [V], ``video`` (n, height, width), and one per peripheral signal (a second
+            sensor of a kind is ``emg_b`` or ``skt_b``), each on its device's clock: ``eeg``, ``biopac`` or ``camera``.
 
         Raises
         ------

@@ -20,7 +20,7 @@ import openpyxl
 
 from mmme.errors import DataError, raise_faults
 
-__all__ = ["CodingRow", "FrameStamp", "parse_frame_stamp", "read_coding_xlsx"]
+__all__ = ["CodingRow", "FrameStamp", "frames_spanned", "parse_frame_stamp", "read_coding_xlsx"]
 
 COLUMNS = (
     "Subject",
@@ -128,6 +128,30 @@ def parse_frame_stamp(text: str) -> FrameStamp:
     if code is not None and not 1 <= code <= 1000:
         raise DataError(f"expected a frame with a code 1..1000, got '{text}'")
     return FrameStamp(((hour * 60 + minute) * 60 + second) * 1000 + ms, code)
+
+
+def frames_spanned(first: FrameStamp, last: FrameStamp) -> int | None:
+    """
+    Count saved frames from one to the other, both included, by their codes, which wrap after 1000.
+
+    Parameters
+    ----------
+    first, last
+        Frames less than a thousand apart.
+
+    Returns
+    -------
+    int or None
+        What the column ``dif`` means where frames have codes; None where one has none.
+
+    Examples
+    --------
+    >>> frames_spanned(parse_frame_stamp("10-00-00-100-980"), parse_frame_stamp("10-00-00-640-059"))
+    80
+    """
+    if first.code is None or last.code is None:
+        return None
+    return (last.code - first.code) % 1000 + 1
 
 
 def read_coding_xlsx(path: str | os.PathLike[str], *, blocks: Sequence[int] | None = None) -> tuple[CodingRow, ...]:

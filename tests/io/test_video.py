@@ -1,0 +1,179 @@
+"""Video: what is written comes back, and frame i is frame i in any container."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from mmme.errors import DataError
+from mmme.io.video import open_video, write_ffv1
+
+N = 130
+
+
+def numbered(k: int) -> np.ndarray:
+    """A picture that carries its number as ten vertical bars, robust to lossy codecs."""
+    image = np.zeros((32, 160), np.uint8)
+    for bit in range(10):
+        image[:, 16 * bit : 16 * bit + 16] = 255 * (k >> bit & 1)
+    return image
+
+
+def number(image: np.ndarray) -> int:
+    return sum(int(image[16, 16 * bit + 8] > 127) << bit for bit in range(10))
+
+
+def encode(path: Path, codec: str, pixels: str = "yuv420p", **options: str) -> Path:
+    av.logging.set_level(av.logging.ERROR)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 160, 32, pixels, options
+        for k in range(N):
+            frame = av.VideoFrame.from_ndarray(np.repeat(numbered(k)[..., None], 3, 2), format="rgb24")
+            frame.pts = k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def lossless(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
+    """A written video with lost frames and a pause, and its times."""
+    path = tmp_path_factory.mktemp("video") / "a.mkv"
+    t = 60_000 + np.cumsum(np.where(np.arange(N) % 10 == 7, 2, 1) / 150) + np.where(np.arange(N) >= 60, 30.0, 0.0)
+    assert write_ffv1(path, (numbered(k) for k in range(N)), t) == N
+    return path, t
+
+
+def test_what_is_written_comes_back(lossless):
+    """Every grey level of every frame is kept; times are kept to half a millisecond from the first frame on."""
+    path, t = lossless
+    video = open_video(path)
+    assert video.shape == (N, 32, 160)
+    assert (video.dtype, video.ndim, len(video)) == (np.dtype(np.uint8), 3, N)
+    np.testing.assert_array_equal(video[:], np.stack([numbered(k) for k in range(N)]))
+    assert np.abs(video.t_s - (t - t[0])).max() <= 0.0005 + 1e-9
+    assert repr(video) == "VideoFrames('a.mkv', shape=(130, 32, 160))"
+
+
+def test_noise_survives_and_odd_sizes_are_no_exception(tmp_path: Path):
+    """Lossless holds for noise and for sizes that are no multiple of anything."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, 37, 53), dtype=np.uint8)
+    write_ffv1(tmp_path / "a.mkv", iter(frames), np.arange(5) / 150)
+    np.testing.assert_array_equal(open_video(tmp_path / "a.mkv")[:], frames)
+
+
+def test_equal_input_gives_equal_bytes(lossless, tmp_path: Path):
+    """The container holds neither date nor random number."""
+    path, t = lossless
+    write_ffv1(tmp_path / "b.mkv", (numbered(k) for k in range(N)), t)
+    assert (tmp_path / "b.mkv").read_bytes() == path.read_bytes()
+
+
+CONTAINERS = [
+    pytest.param("a.mp4", "libx264", {"bf": "3", "g": "40"}, id="h264-with-b-frames-mp4"),
+    pytest.param("a.avi", "mjpeg", {}, id="mjpeg-avi"),
+    pytest.param("a.avi", "mpeg4", {"bf": "2"}, id="mpeg4-with-b-frames-avi"),
+    pytest.param("a.avi", "libx264", {"bf": "2"}, id="h264-without-presentation-times-avi"),
+    pytest.param("a.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}, id="vp9-webm"),
+    pytest.param("a.ts", "libx264", {"bf": "3", "g": "40"}, id="h264-transport-stream"),
+    pytest.param("a.mov", "mpeg4", {}, id="mpeg4-mov"),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "options"), CONTAINERS)
+def test_frame_i_is_frame_i_in_any_container(name: str, codec: str, options: dict[str, str], tmp_path: Path):
+    """In order, at random, by slices and by list, each frame carries its own number; colour becomes grey."""
+    path = encode(tmp_path / name, codec, "yuvj420p" if codec == "mjpeg" else "yuv420p", **options)
+    video = open_video(path)
+    assert video.shape == (N, 32, 160)
+    assert [number(image) for image in video] == list(range(N))
+    rng = np.random.default_rng(0)
+    for i in rng.integers(0, N, 25):
+        assert number(video[int(i)]) == i
+    assert number(video[-1]) == N - 1
+    assert [number(image) for image in video[20:100:33]] == [20, 53, 86]
+    assert [number(image) for image in video[np.array([90, 3, 3])]] == [90, 3, 3]
+    assert video[5:5].shape == (0, 32, 160)
+    assert np.all(np.diff(video.t_s) > 0)
+    colour = video.colour(1)
+    assert colour.shape == (32, 160, 3)
+    assert np.ptp(colour[16, 8].astype(int)) < 30  # white
+    assert colour[16, 8].min() > 200
+
+
+def test_reading_goes_on_in_another_process(lossless):
+    """A video can be pickled while its decoder is open; the copy opens the file anew."""
+    path, _ = lossless
+    video = open_video(path)
+    assert number(video[40]) == 40
+    again = pickle.loads(pickle.dumps(video))
+    assert (number(again[41]), number(video[41])) == (41, 41)
+    video.close()
+    assert number(video[7]) == 7
+
+
+def test_indices_outside_are_refused(lossless):
+    """Frame n of n frames does not exist."""
+    video = open_video(lossless[0])
+    for index in (N, -N - 1):
+        with pytest.raises(IndexError, match=f"a.mkv: expected a frame 0..129, got {index}"):
+            video[index]
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path):
+    """Missing, folder, empty, text and sound files each have one sentence."""
+    with pytest.raises(DataError, match="a.mkv: expected a video file, got no file"):
+        open_video(tmp_path / "a.mkv")
+    with pytest.raises(DataError, match="expected a video file, got a folder"):
+        open_video(tmp_path)
+    (tmp_path / "a.mkv").touch()
+    with pytest.raises(DataError, match="a.mkv: expected a video file, got 0 bytes; was the copy cut short"):
+        open_video(tmp_path / "a.mkv")
+    (tmp_path / "b.mp4").write_text("no video at all " * 100, encoding="utf-8")
+    with pytest.raises(DataError, match="b.mp4: expected a video file, got one that cannot be read"):
+        open_video(tmp_path / "b.mp4")
+    with av.open(str(tmp_path / "c.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(DataError, match="c.wav: expected a video stream, got none; is it a sound file"):
+        open_video(tmp_path / "c.wav")
+
+
+def test_a_file_cut_short_is_read_as_far_as_it_goes_or_refused(lossless, tmp_path: Path):
+    """Half a file never gives a wrong frame."""
+    whole = lossless[0].read_bytes()
+    (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
+    video = open_video(tmp_path / "half.mkv")
+    assert 10 < len(video) < N
+    for i in range(len(video) - 1):
+        assert number(video[i]) == i
+
+
+@pytest.mark.parametrize(
+    ("frames", "n", "message"),
+    [
+        ([np.zeros((8, 8), np.uint8)] * 3, 2, "a.mkv: expected 2 frames, one per time, got more"),
+        ([np.zeros((8, 8), np.uint8)] * 2, 3, "a.mkv: expected 3 frames, one per time, got 2"),
+        ([], 0, "a.mkv: expected 0 frames, one per time, got 0"),
+        (
+            [np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)],
+            2,
+            r"expected frame 1 as uint8 of \(8, 8\), got uint8 \(8, 9\)",
+        ),
+        ([np.zeros((8, 8), np.uint16)] * 2, 2, r"expected frame 0 as uint8 of \(8, 8\), got uint16 \(8, 8\)"),
+        ([np.zeros((8, 8, 3), np.uint8)] * 2, 2, r"expected grey frames \(height, width\), got shape \(8, 8, 3\)"),
+    ],
+)
+def test_frames_that_do_not_fit_leave_no_file(frames, n: int, message: str, tmp_path: Path):
+    """A faulty sequence is refused, and nothing is left behind."""
+    with pytest.raises(DataError, match=message):
+        write_ffv1(tmp_path / "a.mkv", iter(frames), np.arange(n) / 150)
+    assert list(tmp_path.iterdir()) == []
