@@ -15,10 +15,12 @@ from mmme.simulate.responses import Response
 __all__ = ["BIPOLAR", "EEG_NAMES", "eeg_uv", "electrode_position"]
 
 # Neuroscan 64-channel cap in its order: 62 scalp electrodes and the mastoids M1, M2.
-EEG_NAMES: tuple[str, ...] = tuple(
-    """FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2 C4 C6 T8 M1
-    TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 M2 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1 O1 OZ O2 CB2""".split()
-)
+EEG_NAMES: tuple[str, ...] = (
+    "FP1", "FPZ", "FP2", "AF3", "AF4", "F7", "F5", "F3", "F1", "FZ", "F2", "F4", "F6", "F8", "FT7", "FC5",
+    "FC3", "FC1", "FCZ", "FC2", "FC4", "FC6", "FT8", "T7", "C5", "C3", "C1", "CZ", "C2", "C4", "C6", "T8",
+    "M1", "TP7", "CP5", "CP3", "CP1", "CPZ", "CP2", "CP4", "CP6", "TP8", "M2", "P7", "P5", "P3", "P1", "PZ",
+    "P2", "P4", "P6", "P8", "PO7", "PO5", "PO3", "POZ", "PO4", "PO6", "PO8", "CB1", "O1", "OZ", "O2", "CB2",
+)  # fmt: skip
 BIPOLAR: tuple[str, ...] = ("HEO", "VEO", "EKG", "EMG")
 
 _ROWS = {
@@ -165,7 +167,7 @@ def eeg_uv(
     pink = _one_over_f(n, fs)
     columns: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
 
-    def add(topography: NDArray[np.float32], wave: NDArray[np.floating]) -> None:
+    def add(topography: NDArray[np.float32], wave: NDArray[np.float32] | NDArray[np.float64]) -> None:
         columns.append((topography, wave.astype(np.float32)))
 
     for wave in _coloured(rng, _SOURCES, n, fs, pink, None):

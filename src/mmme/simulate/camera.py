@@ -40,6 +40,8 @@ class FrameLog:
         Trigger value when the frame was taken from the queue.
     trial : (n_saved,) int64
         Index of the stimulus around which the frame was saved.
+    bounds
+        First and last exposure around each stimulus.
     """
 
     exposure: NDArray[np.int64]
@@ -50,6 +52,7 @@ class FrameLog:
     codes: NDArray[np.int64]
     markers: NDArray[np.int64]
     trial: NDArray[np.int64]
+    bounds: tuple[tuple[int, int], ...]
 
     @property
     def t(self) -> NDArray[np.float64]:
@@ -59,7 +62,7 @@ class FrameLog:
 
 def _arrivals(rng: np.random.Generator, t: NDArray[np.float64], *, stalls: bool) -> NDArray[np.float64]:
     """
-    Times at which frames of one trial leave the queue [s of true time].
+    Draw when the frames of one trial leave the queue [s of true time].
 
     Never before the exposure; a little later by chance; during a stall of the computer all wait, then come 2-3 ms apart.
     """
@@ -119,7 +122,7 @@ def draw_frame_log(rng: np.random.Generator, plan: StudyPlan, schedule: Schedule
     period = (1.0 + float(rng.normal(0, 5e-5))) / plan.video_fps
     phase = float(rng.uniform(0, period))
     code = int(rng.integers(1000))
-    exposures, saved, hosts, codes, markers, trials = [], [], [], [], [], []
+    exposures, saved, hosts, codes, markers, trials, bounds = [], [], [], [], [], [], []
     for index, shown in enumerate(schedule.shown):
         first = int(np.ceil((shown.span.start - _AROUND_S - phase) / period))
         last = int(np.floor((shown.span.stop + _AROUND_S - phase) / period))
@@ -128,6 +131,7 @@ def draw_frame_log(rng: np.random.Generator, plan: StudyPlan, schedule: Schedule
         arrival = _arrivals(rng, phase + number[keep] * period, stalls=plan.camera_stalls)
         n = len(arrival)
         exposures.append(number)
+        bounds.append((first, last))
         saved.append(keep)
         hosts.append(np.ceil(clock.to_device(arrival) * 1000).astype(np.int64))
         codes.append((code + np.arange(n)) % 1000 + 1)
@@ -143,6 +147,7 @@ def draw_frame_log(rng: np.random.Generator, plan: StudyPlan, schedule: Schedule
         np.concatenate(codes).astype(np.int64),
         np.concatenate(markers),
         np.concatenate(trials),
+        tuple(bounds),
     )
 
 

@@ -44,11 +44,11 @@ class DeviceClock:
     intercept_s: float
 
     def to_true(self, device_s: ArrayLike) -> NDArray[np.float64]:
-        """True times of device times [s]."""
+        """Return true times of device times [s]."""
         return np.asarray(self.rate * np.asarray(device_s, dtype=np.float64) + self.intercept_s)
 
     def to_device(self, true_s: ArrayLike) -> NDArray[np.float64]:
-        """Device times of true times [s]."""
+        """Return device times of true times [s]."""
         return np.asarray((np.asarray(true_s, dtype=np.float64) - self.intercept_s) / self.rate)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from mmme.simulate.clocks import Schedule
 from mmme.simulate.expressions import AU_SETS, TrueExpression
 from mmme.types import Kind
 
-__all__ = ["Coder", "CodedRow", "code_session", "sheet_order", "write_coding_sheet"]
+__all__ = ["CodedRow", "Coder", "code_session", "sheet_order", "write_coding_sheet"]
 
 _COLUMNS = (
     "Subject", "Filename", "Marker", "OnsetTime", "ApexTime", "OffsetTime", "OnsetFrame", "ApexFrame", "OffsetFrame",
@@ -290,5 +289,5 @@ def write_coding_sheet(folder: Path, rows: Sequence[CodedRow], *, combined: bool
         sheet.cell(row=len(rows) + 2 + blank, column=len(columns)).alignment = Alignment(horizontal="left")
     path = folder / ("coding_file_combined.xlsx" if combined else "coding_file.xlsx")
     book.save(path.with_suffix(".partial"))
-    os.replace(path.with_suffix(".partial"), path)
+    path.with_suffix(".partial").replace(path)
     return {"ms_only": [index + 2 for index in ms_only]}

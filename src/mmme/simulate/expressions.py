@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmme.errors import ConfigError
 from mmme.interval import Interval
 from mmme.simulate.stimuli import affect_of
-from mmme.types import Kind
+from mmme.types import KINDS, Kind
 
 __all__ = ["AU_SETS", "TrueExpression", "draw_expressions", "expression_amplitude"]
 
@@ -108,7 +108,7 @@ def expression_amplitude(t: ArrayLike, onset: float, apex: float, offset: float)
 
 
 def _draw_aus(rng: np.random.Generator, emotion: str, face_effect: float) -> tuple[str, ...]:
-    """Action units typical of the emotion, or of any emotion where the face is to be uninformative."""
+    """Draw action units typical of the emotion, or of any emotion where the face is to be uninformative."""
     shown = emotion
     if rng.random() > (1.0 - _ATYPICAL) * face_effect:
         # By composite class first, so that an uninformative face shows all three classes equally often.
@@ -165,7 +165,7 @@ def draw_expressions(
     # Both draws are made in any case: a change of emotion must not shift the stream of random numbers.
     has_micro, has_macro = rng.random(2) < (_MICRO_SHARE, _MACRO_SHARE)
     if emotion in AU_SETS:
-        kinds += ["micro"] * bool(has_micro) + ["macro"] * bool(has_macro)
+        kinds = [kind for kind, present in zip(KINDS, (has_micro, has_macro), strict=True) if present]
     longest = min(2.5, 0.4 * span.duration_s)
     lengths = [rng.uniform(0.2, 0.48) if kind == "micro" else rng.uniform(0.7, longest) for kind in kinds]
     drawn = []

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import date as Date
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +28,10 @@ from mmme.simulate.stimuli import choose_stimuli
 __all__ = ["SessionJob", "draw_blinks", "session_name", "simulate_session", "true_frame_times"]
 
 _WORDS = (
-    "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo sierra "
-    "tango uniform victor whiskey xray yankee zulu"
-).split()
+    "alfa", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india",
+    "juliett", "kilo", "lima", "mike", "november", "oscar", "papa", "quebec", "romeo",
+    "sierra", "tango", "uniform", "victor", "whiskey", "xray", "yankee", "zulu",
+)  # fmt: skip
 _NOISE_LEVELS = 1.8
 _HEAD_MOTION_PX = 1.2  # at 128 px
 
@@ -69,7 +68,7 @@ def session_name(plan: StudyPlan, subject: int) -> tuple[str, str]:
     """
     word = _WORDS[subject % 26] if subject < 26 else _WORDS[subject // 26 - 1] + _WORDS[subject % 26]
     start = int(np.random.default_rng([plan.seed, 7]).integers(60))
-    return f"sim{word}", f"{Date(2023, 3, 1) + timedelta(days=start + subject):%Y%m%d}"
+    return f"sim{word}", f"{dt.date(2023, 3, 1) + dt.timedelta(days=start + subject):%Y%m%d}"
 
 
 def draw_blinks(rng: np.random.Generator, start_s: float, stop_s: float) -> tuple[tuple[float, float], ...]:
@@ -103,7 +102,7 @@ def draw_blinks(rng: np.random.Generator, start_s: float, stop_s: float) -> tupl
 
 def true_frame_times(truth: dict[str, Any]) -> NDArray[np.float64]:
     """
-    True exposure times of the saved frames of a session, in the order of the file names.
+    Compute the true exposure times of the saved frames of a session, in the order of the file names.
 
     Parameters
     ----------
@@ -239,13 +238,6 @@ def _truth(
 ) -> dict[str, Any]:
     """Truth about time: clocks, trials, expressions, frames, faults; all times are true time."""
     marker = [shown.stimulus.marker for shown in schedule.shown]
-    bounds = []
-    for trial in range(len(schedule.shown)):
-        middle = (schedule.shown[trial].span.start + schedule.shown[trial].span.stop) / 2
-        number = round((middle - log.phase_s) / log.period_s)
-        block = log.exposure[np.searchsorted(log.exposure, number)]
-        runs = np.split(log.exposure, np.flatnonzero(np.diff(log.exposure) > 1) + 1)
-        bounds.append(next([int(r[0]), int(r[-1])] for r in runs if r[0] <= block <= r[-1]))
     lost, doubled = faults["lost_marker"], faults["doubled_marker"]
     return {
         "clocks": {name: {"rate": c.rate, "intercept_s": c.intercept_s} for name, c in clocks.items()},
@@ -263,7 +255,7 @@ def _truth(
         "camera": {
             "phase_s": log.phase_s,
             "period_s": log.period_s,
-            "exposures": bounds,
+            "exposures": [list(pair) for pair in log.bounds],
             "dropped": log.exposure[~log.saved].tolist(),
         },
         "faults": {
@@ -339,15 +331,15 @@ def simulate_session(job: SessionJob) -> Path:
     truth["blinks_s"] = [list(blink) for blink in blinks]
     truth["coded"] = [asdict(row) for row in rows]
     (partial / "truth.json").write_text(json.dumps(truth, ensure_ascii=False), encoding="utf-8")
-    os.replace(partial, folder)
+    partial.replace(folder)
     return folder
 
 
 def read_session(folder: Path) -> tuple[dict[str, Any], list[CodedRow]]:
     """Truth and coded rows of a finished session."""
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    rows = [
-        CodedRow(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-        for row in truth.pop("coded")
-    ]
+    rows = []
+    for row in truth.pop("coded"):
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+        rows.append(CodedRow(**fields))
     return truth, rows

@@ -10,7 +10,7 @@ that session**, in seconds; every time in it is true time unless its name says o
     plan         the fields of StudyPlan
     sessions     once all are written, one per subject:
       name, date        of the session folder
-      clocks            device -> rate, intercept_s;  true = rate * device + intercept_s. The device time of eeg and biopac is
+      clocks            device -> rate, intercept_s;  true = rate * device + intercept_s. Device time of eeg and biopac is
                         sample / nominal rate; of camera, seconds since midnight as in the file names
       trials            marker, emotion, video, start_s, stop_s of each stimulus, as shown
       expressions       trial (index), kind, emotion, aus, onset_s, apex_s, offset_s, amplitude_px
@@ -27,7 +27,6 @@ that session**, in seconds; every time in it is true time unless its name says o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -46,7 +45,7 @@ def _write_truth(out: Path, truth: dict[str, Any]) -> None:
     """Replace ``truth.json`` in one step."""
     partial = out / "truth.json.partial"
     partial.write_text(json.dumps(truth, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(partial, out / "truth.json")
+    partial.replace(out / "truth.json")
 
 
 def _claim(out: Path, plan: StudyPlan) -> bool:
