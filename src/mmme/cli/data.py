@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from mmme.cli.console import json_option, print_json, progress, show_table, work_options
-from mmme.errors import DataError
 
 __all__ = ["align", "check", "import_", "simulate"]
 
@@ -85,12 +84,17 @@ def import_(raw: Path, study: Path, *, key: Path, jobs: int, scheduler: str | No
     from mmme.workers import Workers
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
-        done, failures = import_study(raw, study, key=key, workers=workers, step=step)
+        summary, failures = import_study(raw, study, key=key, workers=workers, step=step)
     for place, why in failures:
         click.echo(f"not imported: {place}: {why}", err=True)
-    click.echo(f"{study}: {len(done)} recordings imported, {len(failures)} failed")
-    if not done:
-        raise DataError(f"{raw}: expected at least one recording that can be imported, got none; the reasons are above")
+    for finding in summary.findings:
+        click.echo(f"finding: {finding.subject} {finding.source}: {finding.text}", err=True)
+    for name, (found, published) in summary.totals.items():
+        click.echo(f"{name}: found {'not stated' if found is None else found}, published {published}")
+    click.echo(
+        f"{study}: {len(summary.subjects)} recordings imported, {len(failures)} failed; "
+        f"{summary.n_placed} of {summary.n_rows} coded rows placed"
+    )
     if failures:
         click.get_current_context().exit(1)
 

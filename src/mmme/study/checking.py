@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmme.align import align
-from mmme.checks import Finding, check_result, check_table, check_timeline
+from mmme.checks import Finding, check_result, check_study, check_table
 from mmme.config import RunConfig
-from mmme.datasets.catalogue import dataset_info
 from mmme.datasets.study import open_study
-from mmme.errors import DataError, MmmeError
+from mmme.errors import AlignmentError, DataError
 from mmme.evaluate import load_result
+from mmme.study.describe import cut_into_trials, findings_of
 from mmme.study.evaluation import read_any_table
-from mmme.trials import build_trials
+from mmme.types import Trial
 
 __all__ = ["check_path"]
 
@@ -33,15 +33,15 @@ def check_path(path: Path) -> list[Finding]:
     if not path.is_dir():
         raise DataError(f"{path}: expected a study folder, a result (.json) or a table (.npz), got nothing of these")
     study = open_study(path)
-    info = dataset_info(study.layout)
-    findings: list[Finding] = list(study.import_findings)
+    findings: list[Finding] = []
+    trials: list[Trial] = []
     for subject in study.subjects:
         try:
             recording = study.recording(subject)
             timeline = align(recording)
-            uncertainty_s = study.frame_uncertainty_s(subject)
-            cut = build_trials(timeline, study.coded(subject), frame_uncertainty_s=uncertainty_s, stimuli=info.stimuli)
-            findings += check_timeline(recording, timeline, cut)
-        except MmmeError as error:
-            findings.append(Finding("A000", "error", subject, str(error)))
-    return findings
+            cut = cut_into_trials(study, subject, timeline)
+            findings += findings_of(study, subject, recording, timeline, cut)
+            trials += cut.trials
+        except AlignmentError as error:
+            findings.append(Finding("A001", "error", subject, str(error)))
+    return [*findings, *check_study(trials)]

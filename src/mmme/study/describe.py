@@ -19,7 +19,7 @@ from typing import Any
 
 from mmme import __version__
 from mmme.align import align
-from mmme.checks import Finding, check_timeline
+from mmme.checks import Finding, check_study, check_timeline
 from mmme.config import RunConfig
 from mmme.datasets.catalogue import dataset_info
 from mmme.datasets.study import Study, open_study
@@ -30,12 +30,13 @@ from mmme.features.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.io.table_npz import read_table, write_table
-from mmme.trials import build_trials, expression_samples, grid_samples
-from mmme.types import ClockMap, Expression, FeatureTable, Trial
+from mmme.trials import Trials, build_trials, expression_samples, grid_samples
+from mmme.types import ClockMap, Expression, FeatureTable, Recording, Timeline, Trial
 from mmme.workers import Outcome, Workers
 
 __all__ = ["Described", "SubjectJob", "derivatives", "describe_study", "describe_subject", "gather"]
 
+OPTIONAL_SIGNALS = ("emg", "emg_b", "skt_b", "eog")
 TABLES = ("face", "body", "face-moments", "body-moments")
 
 
@@ -121,12 +122,7 @@ def describe_subject(job: SubjectJob) -> str:
     info = dataset_info(study.layout)
     recording = study.recording(job.subject)
     timeline = align(recording, reference=config.alignment.reference, limit_ms=config.alignment.limit_ms)
-    cut = build_trials(
-        timeline,
-        study.coded(job.subject),
-        frame_uncertainty_s=study.frame_uncertainty_s(job.subject),
-        stimuli=info.stimuli,
-    )
+    cut = cut_into_trials(study, job.subject, timeline)
     kind = None if config.rows.kind == "any" else config.rows.kind
     rows = expression_samples(
         cut.trials, kind=kind, class_of=info.class_map(config.rows.classes), min_iou=config.rows.duplicate_iou
@@ -143,11 +139,30 @@ def describe_subject(job: SubjectJob) -> str:
         "mmme": __version__,
         "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
         "trials": [_trial_as_json(trial) for trial in cut.trials],
-        "findings": [asdict(f) for f in check_timeline(recording, timeline, cut)],
+        "findings": [asdict(f) for f in findings_of(study, job.subject, recording, timeline, cut)],
     }
     (partial / "description.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     os.replace(partial, target)  # noqa: PTH105 - a description is there whole or not at all
     return job.subject
+
+
+def cut_into_trials(study: Study, subject: str, timeline: Timeline) -> Trials:
+    """Cut one recording into its trials, with the coded expressions in session time."""
+    info = dataset_info(study.layout)
+    return build_trials(
+        timeline,
+        study.coded(subject),
+        frame_uncertainty_s=study.frame_uncertainty_s(subject),
+        idle=info.idle,
+        stimuli=info.stimuli,
+    )
+
+
+def findings_of(study: Study, subject: str, recording: Recording, timeline: Timeline, cut: Trials) -> tuple[Finding, ...]:
+    """Check one recording against what its data set records, and list coding rows that the import could not place."""
+    unplaced = [f"{f.source}: {f.text}" for f in study.findings() if f.subject == subject]
+    expected = [name for name in dataset_info(study.layout).units if name not in OPTIONAL_SIGNALS]
+    return check_timeline(recording, timeline, cut, expected=expected, unplaced=unplaced)
 
 
 def _trial_as_json(trial: Trial) -> dict[str, Any]:
@@ -220,10 +235,12 @@ def gather(study: Path, subjects: Sequence[str]) -> Described:
             raise DataError(f"{path}: expected a description of {subject}, got none; run `mmme features {study}` first")
         descriptions[subject] = json.loads(path.read_text(encoding="utf-8"))
     tables = {name: stack([read_table(folder / f"sub-{s}" / f"{name}.npz") for s in subjects]) for name in TABLES}
+    trials = tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"])
+    findings = tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"])
     return Described(
         study=open_study(study),
         tables=tables,
-        trials=tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"]),
+        trials=trials,
         clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in subjects},
-        findings=tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"]),
+        findings=(*findings, *check_study(trials)),
     )
