@@ -236,7 +236,8 @@ def _write_biopac(files: SubjectFiles, opened: OpenSession) -> None:
 def _write_camera(files: SubjectFiles, opened: OpenSession) -> None:
     """Write the video and one row per frame."""
     frames, clock = opened.frames, opened.clock
-    images = (read_grey(frames.folder / name) for name in frames.names)
+    folder = str(frames.folder)
+    images = (read_grey(f"{folder}/{name}") for name in frames.names)
     write_ffv1(files.video, images, clock.t_s)
     write_tsv(
         files.frames,

@@ -215,6 +215,12 @@ def open_session(session: RawSession) -> OpenSession:
     if clock.dropped_before.any():
         lost, stretches = int(clock.dropped_before.sum()), int(np.count_nonzero(clock.dropped_before))
         findings.append(f"camera: {lost} frames lost in {stretches} places ({100 * lost / (lost + len(frames)):.2f} %)")
+    value = frames.marker
+    outages = (np.diff(clock.segment) > 0) & (value[1:] == value[:-1]) & (value[1:] != dataset_info(session.layout).idle)
+    if outages.any():
+        findings.append(
+            f"camera: {int(outages.sum())} gaps inside trials, the longest {np.diff(clock.t_s)[outages].max():.2f} s"
+        )
     if clock.missing_before.any():
         findings.append(f"camera: {int(clock.missing_before.sum())} saved frames have left the folder")
     return OpenSession(eeg, biopac, lines, frames, clock, tuple(findings))

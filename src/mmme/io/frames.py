@@ -27,7 +27,7 @@ WRAP = 1000
 _NAME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{3})-(\d{3,4})-(\d{3})\.(?:tiff?|png|jpe?g)", re.IGNORECASE
 )
-_PAUSE_S = 1.0  # stalls end within a tenth of this; saving pauses between trials last far longer
+_PAUSE_S = 0.25  # stalls last a quarter of this; saving pauses between trials last longer
 _STAMP_S = 0.001  # resolution of the stamps
 
 

@@ -33,14 +33,16 @@ def read_grey(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     DataError
         If the file is missing, is no image, has colour or more than 8 bits.
     """
-    path = Path(path)
     try:
-        content = np.fromfile(path, dtype=np.uint8)
+        with open(path, "rb") as file:  # noqa: PTH123 (half the time of NumPy's and pathlib's, once per frame)
+            content = np.frombuffer(file.read(), dtype=np.uint8)
     except OSError:
-        raise DataError(f"{path.name}: expected an image, got no file") from None
+        raise DataError(f"{Path(path).name}: expected an image, got no file") from None
     image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     if image is None:
-        raise DataError(f"{path.name}: expected an image, got {content.size} bytes that are none; was the copy cut short?")
+        raise DataError(
+            f"{Path(path).name}: expected an image, got {content.size} bytes that are none; was the copy cut short?"
+        )
     if image.ndim != 2 or image.dtype != np.uint8:
-        raise DataError(f"{path.name}: expected 8-bit grey, got {image.dtype} of shape {image.shape}")
+        raise DataError(f"{Path(path).name}: expected 8-bit grey, got {image.dtype} of shape {image.shape}")
     return image
