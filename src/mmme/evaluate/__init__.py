@@ -7,7 +7,7 @@ subjects only, and compute scores from the stored predictions alone.
 
 from mmme.evaluate.environment import environment
 from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, check_table, splits
-from mmme.evaluate.recognition import RECOGNITION_SCORES, confusion_of, run, scores_from_predictions
+from mmme.evaluate.recognition import RECOGNITION_SCORES, chance_by_refitting, confusion_of, run, scores_from_predictions
 from mmme.evaluate.results import load_result, rescore, save_result
 from mmme.evaluate.spotting import Curves, Decode, run_spotting
 from mmme.evaluate.spotting_scores import spotting_scores
@@ -19,6 +19,7 @@ __all__ = [
     "Decode",
     "Protocol",
     "Split",
+    "chance_by_refitting",
     "check_estimator",
     "check_split",
     "check_table",
