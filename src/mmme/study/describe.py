@@ -160,7 +160,7 @@ def cut_into_trials(study: Study, subject: str, timeline: Timeline) -> Trials:
 
 def findings_of(study: Study, subject: str, recording: Recording, timeline: Timeline, cut: Trials) -> tuple[Finding, ...]:
     """Check one recording against what its data set records, and list coding rows that the import could not place."""
-    unplaced = [f"{f.source}: {f.text}" for f in study.findings() if f.subject == subject]
+    unplaced = [f"{f.source}: {f.text}" for f in study.findings() if f.subject == subject and ":" in f.source]
     expected = [name for name in dataset_info(study.layout).units if name not in OPTIONAL_SIGNALS]
     return check_timeline(recording, timeline, cut, expected=expected, unplaced=unplaced)
 

@@ -257,7 +257,7 @@ def evaluate_study(
 
     results: list[Result] = []
     both = [("face + body, early", "early"), ("face + body, late", "late")]
-    runs = [("face", ("face",), "none"), ("body", ("body",), "none")]
+    runs: list[tuple[str, tuple[str, ...], str]] = [("face", ("face",), "none"), ("body", ("body",), "none")]
     runs += [(title, MODALITIES, fusion) for title, fusion in both if config.recognition.fusion in (fusion, "both")]
     for title, names, fusion in runs:
         tables = {n: described.tables[n] for n in names}
@@ -275,7 +275,8 @@ def evaluate_study(
             )
         )
     curves = {}
-    for title, names in (("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES)):
+    spot_runs: list[tuple[str, tuple[str, ...]]] = [("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES)]
+    for title, names in spot_runs:
         tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in names}
         dataset = dataset_of([*(files[n] for n in tables), "moments.npz"])
         result, curves[title] = _spot(

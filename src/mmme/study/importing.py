@@ -52,11 +52,10 @@ def import_study(
     plan = plan_import(raw, study, key)
     study.mkdir(parents=True, exist_ok=True)
     failures: list[tuple[str, str]] = []
-    done = 0
-    for outcome in workers.as_completed(partial(import_session, out=study, codes=plan.codes), plan.sessions):
+    outcomes = workers.as_completed(partial(import_session, out=study, codes=plan.codes), plan.sessions)
+    for done, outcome in enumerate(outcomes, start=1):
         if outcome.error:
             failures.append((outcome.item.label, outcome.error))
-        done += 1
         if step:
             step("import", done, len(plan.sessions))
     if len(failures) == len(plan.sessions):
