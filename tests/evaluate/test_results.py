@@ -12,7 +12,7 @@ from mmme.evaluate import environment, load_result, rescore, run, save_result
 from mmme.types import FeatureTable, Score
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result():
     """A small recognition result."""
     rng = np.random.default_rng(0)

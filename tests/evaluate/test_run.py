@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -40,7 +40,7 @@ def planted(effect=2.0, n_subjects=8, n_each=9, seed=0, identity=0.0):
     )
 
 
-MODEL = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+MODEL = make_pipeline(StandardScaler(), GaussianNB())
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
@@ -102,15 +102,15 @@ def test_scores_per_stratum():
 
 
 def test_shuffled_labels_give_chance():
-    """Without any effect UF1 is at the permutation mean over 12 studies, which most intervals contain."""
+    """Without any effect UF1 is at the permutation mean over 10 studies, which most intervals contain."""
     above, inside = [], 0
-    for seed in range(12):
+    for seed in range(10):
         result = run(planted(effect=0.0, seed=seed, n_subjects=20), MODEL, **FEW)
         above.append(result.score("UF1").value - result.chance["UF1"]["mean"])
         inside += result.score("UF1").low <= result.chance["UF1"]["mean"] <= result.score("UF1").high
 
     assert abs(np.mean(above)) < 0.04
-    assert inside >= 8
+    assert inside >= 7
 
 
 def test_refitting_finds_chance_and_effect():
@@ -134,7 +134,7 @@ def test_refitting_within_subjects():
     level = chance_by_refitting(run(fixed, MODEL, **FEW), fixed, MODEL, within_subject=True, n_draws=5)
 
     assert level["accuracy"]["p"] == 1.0
-    assert level["accuracy"]["mean"] == level["accuracy"]["p95"]
+    assert level["accuracy"]["mean"] == pytest.approx(level["accuracy"]["p95"])
 
 
 def test_refitting_needs_the_same_rows():

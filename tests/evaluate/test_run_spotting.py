@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -16,7 +16,7 @@ from mmme.types import FeatureTable
 from mmme.workers import Workers
 
 FEW = {"n_bootstrap": 200, "n_chance": 40}
-MODEL = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+MODEL = make_pipeline(StandardScaler(), GaussianNB())
 STEP_S = 0.1
 
 

@@ -27,7 +27,6 @@ from mmme.metrics.spotting import (
 
 ROOT = Path(__file__).parents[2]
 MDMD = ROOT.parent / "shared" / "data" / "spotting" / "casme_squared_mdmd.json"
-LGSNET = MDMD.with_name("casme_squared_lgsnet_detections.csv.gz")
 
 
 @pytest.mark.parametrize(
