@@ -25,7 +25,7 @@ AU_SETS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "angry": (("AU4", "AU5", "AU7"), ("AU4", "AU7"), ("AU4",)),
     "tense": (("AU14",), ("AU17",), ("AU14", "AU17"), ("AU24",)),
 }
-_ATYPICAL = 0.12  # share of expressions that show another emotion's action units even at full effect
+_ATYPICAL = 0.22  # share of expressions that show another emotion's action units even at full effect
 _EDGE_S = 0.4
 _GAP_S = 0.5
 _MICRO_SHARE, _MACRO_SHARE = 0.85, 0.45
@@ -153,7 +153,7 @@ def draw_expressions(
     Returns
     -------
     tuple of TrueExpression
-        In order of onset: micro 0.2-0.48 s and 0.6-1.4 px, macro 0.7-2.5 s and 1.2-2.5 px (before ``scale``).
+        In order of onset: micro 0.2-0.48 s and 0.5-1.3 px, macro 0.7-2.5 s and 1.2-2.5 px (before ``scale``).
 
     Examples
     --------
@@ -171,7 +171,7 @@ def draw_expressions(
     drawn = []
     for kind, length, start in zip(kinds, lengths, _place(rng, lengths, span), strict=True):
         apex = start + length * rng.uniform(0.38, 0.58)
-        size = rng.uniform(0.6, 1.4) if kind == "micro" else rng.uniform(1.2, 2.5)
+        size = rng.uniform(0.5, 1.3) if kind == "micro" else rng.uniform(1.2, 2.5)
         aus = _draw_aus(rng, emotion, face_effect)
         amplitude = float(np.clip(size * scale, 0.5, 2.5))
         drawn.append(TrueExpression(kind, emotion, aus, float(start), float(apex), float(start + length), amplitude))

@@ -60,11 +60,11 @@ class Response:
 # follow textbook patterns (orienting slows the heart; arousal drives skin conductance and vessels; left frontal alpha
 # falls with approach, right with withdrawal); sizes are chosen so that no single signal tells the classes apart.
 _EFFECTS: Mapping[str, tuple[float, float, float, float]] = {
-    "hr_bpm": (5.0, -6.0, -0.5, 3.0),
-    "scr_us": (0.20, 0.60, 0.38, 0.15),
-    "rsp_per_min": (2.0, -2.5, 1.0, 2.0),
-    "ppg_dip": (0.06, 0.20, 0.34, 0.09),
-    "skt_c_per_s": (0.004, 0.0, -0.005, 0.004),
+    "hr_bpm": (3.5, -4.5, -0.5, 4.0),
+    "scr_us": (0.20, 0.50, 0.35, 0.18),
+    "rsp_per_min": (1.5, -2.0, 0.5, 2.5),
+    "ppg_dip": (0.10, 0.20, 0.30, 0.10),
+    "skt_c_per_s": (0.002, 0.0, -0.0025, 0.005),
     "alpha_left": (-0.65, 0.0, 0.0, 0.25),
     "alpha_right": (0.0, 0.0, -0.65, 0.25),
     "beta": (0.0, 0.6, 0.0, 0.25),
