@@ -106,8 +106,8 @@ def evaluate(
         if data.is_file():
             result = evaluate_table(data, config, workers=workers, step=step)
             save_result(result, out / name_of(result))
-            results, material = (result,), report_of_table(result)
-            failures = 0
+            results: tuple[Result, ...] = (result,)
+            material, failures = report_of_table(result), 0
         else:
             outcomes = describe_study(data, config, workers=workers, step=step)
             failures = _report_failures(outcomes)

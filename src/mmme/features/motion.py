@@ -90,7 +90,7 @@ def motion_curve(
     rate_hz: float = 30.0,
     reference_s: float = 8.0,
     average_s: float = 0.012,
-    method: str = "dis",
+    method: str = "dis-fast",
     finder: FaceFinder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MotionCurve:
@@ -110,7 +110,7 @@ def motion_curve(
     average_s
         Frames this far around each moment are averaged [s].
     method
-        Optical flow.
+        Optical flow; at half resolution by default, since whole regions are averaged.
     finder
         Detector; the face mesh by default.
     progress

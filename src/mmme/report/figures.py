@@ -87,7 +87,7 @@ def forest(results: Sequence[Result], names: Sequence[str]) -> str:
                 )
         ax.set(xlim=(0, 1), ylim=(-0.7, len(results) - 0.3), yticks=rows, title=name)
         ax.set_yticklabels([r.title for r in results] if ax is axes[0] else [""] * len(results))
-        ax.title.set_size(9)
+        ax.title.set_fontsize(9)
         ax.xaxis.grid(visible=True, color=GRID, lw=0.6)
         ax.set_axisbelow(True)
     return svg(figure)
@@ -129,7 +129,7 @@ def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
         ax.set(xticks=range(len(classes)), yticks=range(len(classes)), title=title, xlabel="predicted")
         ax.set_xticklabels([c[:4] for c in classes])
         ax.set_yticklabels(classes if ax is axes[0] else [""] * len(classes))
-        ax.title.set_size(9)
+        ax.title.set_fontsize(9)
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
     axes[0].set_ylabel("true")
