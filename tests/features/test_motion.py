@@ -1,0 +1,100 @@
+"""Motion of facial regions: planted micro-expressions at their time and place, whatever the frame rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmme.errors import DataError
+from mmme.features.motion import MotionCurve, motion_curve, motion_features
+from mmme.features.regions import REGIONS
+from mmme.interval import Interval
+from mmme.models.spotting import spot
+from mmme.types import Sample, Stream
+
+BROWS = {107: (0.0, -1.5), 336: (0.0, -1.5)}
+
+
+@pytest.mark.parametrize("fps", [30.0, 100.0, 200.0])
+def test_a_planted_micro_expression_is_found_at_any_frame_rate(film, known_face, fps):
+    """Raised inner brows of 1.5 px in 0.35 s: one micro-expression, apex within 50 ms, ends within 120 ms."""
+    video = film(fps=fps, seconds=2.4, moves=BROWS)
+    (found,) = spot(motion_curve(video, finder=known_face))
+    assert found.kind == "micro"
+    assert found.apex == pytest.approx(1.35, abs=0.05)
+    assert found.onset == pytest.approx(1.2, abs=0.12)
+    assert found.offset == pytest.approx(1.55, abs=0.12)
+    assert found.regions[0] == "brow-inner"
+
+
+def test_a_still_face_moves_nothing(film, known_face):
+    """Camera noise of one grey level stays below 0.1 px and is no expression."""
+    curve = motion_curve(film(seconds=2.0), finder=known_face)
+    assert float(np.nanmax(curve.total)) < 0.1
+    assert spot(curve) == ()
+
+
+def test_displacement_has_sign_and_size(film, known_face):
+    """Brows raised by 1.5 px move upwards (negative) by a good part of it, averaged over their region."""
+    curve = motion_curve(film(moves=BROWS, seconds=2.4), finder=known_face)
+    brow = curve.displacement[:, curve.names.index("brow-inner")]
+    apex = brow[np.argmin(np.abs(curve.t - 1.35))]
+    assert -1.6 < apex[1] < -0.5
+    assert abs(apex[0]) < 0.3
+
+
+def test_regions_do_not_include_the_eyes():
+    """No region is named for the lids: a blink has nowhere to show."""
+    assert not any("eye" in name or "lid" in name for name in REGIONS)
+
+
+def test_frames_without_a_face_are_nan(film, known_face):
+    """Where the face leaves, the curve is NaN, before and after it is not."""
+    video = film(seconds=4.0, fps=20.0)
+    frames = np.array(video.x)
+    frames[30:60] = 0
+    curve = motion_curve(Stream("video", "camera", video.t, frames, "grey level", 20.0), finder=known_face)
+    away = (curve.t > 1.55) & (curve.t < 2.9)
+    assert np.isnan(curve.displacement[away]).all()
+    assert np.isfinite(curve.displacement[curve.t < 0.9]).all()
+    assert np.isfinite(curve.displacement[curve.t > 3.6]).all()
+
+
+def test_bump_by_hand():
+    """Displacement 0, 1, 0 at steps of the reach: the middle stands 1 px out; a steady drift stands out by 0."""
+    displacement = np.zeros((3, 2, 2))
+    displacement[:, 0, 0] = [0, 1, 0]
+    displacement[:, 1, 1] = [0, 5, 10]
+    curve = MotionCurve(np.array([0.0, 0.2, 0.4]), displacement, ("a", "b"))
+    np.testing.assert_allclose(curve.bump(0.2, np.array([0.2])), [[1.0, 0.0]], atol=1e-12)
+
+
+def test_a_video_without_frames_or_face_is_refused(film, known_face):
+    """A span outside the video names the span; a dark video names the frames looked at."""
+    video = film(seconds=0.5)
+    with pytest.raises(DataError, match=r"expected frames in \[5\.000 s, 6\.000 s\), got 0"):
+        motion_curve(video, Interval(5.0, 6.0), finder=known_face)
+    dark = Stream("video", "camera", video.t, np.zeros_like(video.x), "grey level", 50.0)
+    with pytest.raises(DataError, match="expected a face, got none"):
+        motion_curve(dark, finder=known_face)
+
+
+def test_features_peak_at_the_apex_and_name_what_is_missing(film, known_face):
+    """Among moments of a trial the strongest bump is the one at the apex; a trial without frames is NaN with a reason."""
+    video = film(moves=BROWS)
+    trial, elsewhere = Interval(0.0, 3.0), Interval(50.0, 53.0)
+    times = np.arange(0.5, 2.6, 0.05)
+    samples = [Sample(f"t#{k}", "S1", "v", "neutral", t, t, t, trial) for k, t in enumerate(times)]
+    samples.append(Sample("gone", "S1", "v", "neutral", 51.0, 51.0, 51.0, elsewhere))
+    table = motion_features(video, samples, finder=known_face)
+    column = table.X[:-1, table.columns.index("motion_brow-inner_0.2s")]
+    assert times[np.argmax(column)] == pytest.approx(1.35, abs=0.051)
+    assert table.valid[:-1].all()
+    assert not table.valid[-1].any()
+    assert table.reasons[table.reason[-1, 0]] == "no face, or no frame, in the window"
+
+
+def test_no_moments_is_an_error(film):
+    """Nothing to describe is a mistake of the caller."""
+    with pytest.raises(DataError, match="at least one moment, got none"):
+        motion_features(film(seconds=0.2), [])

@@ -1,0 +1,92 @@
+"""Spotting: curves with known bumps become known intervals."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mmme.errors import ConfigError
+from mmme.features.motion import MotionCurve
+from mmme.models.spotting import intervals_from_likelihood, spot
+
+
+def curve(*events, seconds=10.0, noise_px=0.02):
+    """Six regions at 30 Hz; each event (onset, apex, offset, px) moves the first three upwards along half cosines."""
+    t = np.arange(0, seconds, 1 / 30)
+    moved = np.random.default_rng(0).normal(0, noise_px, (len(t), 6, 2))
+    for onset, apex, offset, px in events:
+        knots = np.interp(t, [onset, apex, offset], [0, np.pi, 2 * np.pi])
+        moved[:, :3, 1] -= (px * (0.5 - 0.5 * np.cos(knots)))[:, None]
+    return MotionCurve(t, moved, ("a", "b", "c", "d", "e", "f"))
+
+
+def test_short_is_micro_and_long_is_macro():
+    """0.4 s is a micro-, 1.6 s a macro-expression; apexes within one step of the curve's rate, ends within 0.2 s."""
+    micro, macro = spot(curve((2.0, 2.2, 2.4, 1.0), (5.0, 5.8, 6.6, 2.0)), p=0.1)
+    assert (micro.kind, macro.kind) == ("micro", "macro")
+    assert micro.apex == pytest.approx(2.2, abs=0.04)
+    assert macro.apex == pytest.approx(5.8, abs=0.1)
+    assert micro.onset == pytest.approx(2.0, abs=0.12)
+    assert micro.offset == pytest.approx(2.4, abs=0.12)
+    assert macro.onset == pytest.approx(5.0, abs=0.35)
+    assert set(micro.regions) == {"a", "b", "c"}
+
+
+def test_noise_below_the_floor_is_nothing():
+    """However the relative threshold lies, a curve that stays below the floor has no expression."""
+    assert spot(curve(), p=0.0) == ()
+    assert spot(curve((2.0, 2.2, 2.4, 0.1)), p=0.0) == ()
+
+
+def test_a_face_that_is_nowhere_is_nothing():
+    """A curve of NaN gives no expression."""
+    c = curve()
+    assert spot(MotionCurve(c.t, np.full_like(c.displacement, np.nan), c.names)) == ()
+
+
+def test_steady_motion_is_no_expression():
+    """A drift of 1 px per second does not come back, so nothing is spotted away from the ends of the video."""
+    c = curve()
+    drift = c.displacement + c.t[:, None, None]
+    inside = [s for s in spot(MotionCurve(c.t, drift, c.names)) if 2.0 < s.apex < 8.0]
+    assert inside == []
+
+
+def test_spotted_intervals_do_not_overlap_and_are_in_order():
+    """Of overlapping candidates one is kept; time runs forward; the apex lies inside."""
+    found = spot(curve((1.0, 1.2, 1.4, 1.0), (2.0, 2.2, 2.4, 1.0), (4.0, 4.8, 5.6, 1.5)), p=0.05)
+    assert len(found) >= 3
+    assert all(s.onset <= s.apex <= s.offset for s in found)
+    assert all(a.offset <= b.onset for a, b in pairwise(found))
+
+
+def test_parameters_out_of_range_are_refused():
+    """All ranges in one sentence, with the values given."""
+    with pytest.raises(ConfigError, match=r"expected 0 <= p <= 1.*got p 1\.5"):
+        spot(curve(), p=1.5)
+
+
+def test_likelihood_peaks_become_intervals_highest_first():
+    """Peaks of 0.9 and 0.7 above 0.5 count, 0.4 does not; each gets its half-width."""
+    t = np.arange(0, 6, 0.1)
+    likelihood = np.zeros(60)
+    likelihood[[10, 30, 50]] = [0.7, 0.9, 0.4]
+    found = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.25, smooth_s=0.0)
+    assert [round(score, 6) for _, score in found] == [0.9, 0.7]
+    assert [(round(i.start, 6), round(i.stop, 6)) for i, _ in found] == [(2.75, 3.25), (0.75, 1.25)]
+
+
+def test_of_two_near_peaks_the_higher_stays():
+    """Intervals never overlap: the lower of two peaks 0.2 s apart is dropped."""
+    t = np.arange(0, 4, 0.1)
+    likelihood = np.zeros(40)
+    likelihood[[20, 22]] = [0.8, 0.9]
+    (found,) = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.3, smooth_s=0.0)
+    assert found[0].centre_s == pytest.approx(2.2)
+
+
+def test_too_short_a_curve_has_no_peak():
+    """Two values have no peak between them."""
+    assert list(intervals_from_likelihood(np.arange(2.0), np.ones(2), threshold=0.5, half_width_s=0.1)) == []
