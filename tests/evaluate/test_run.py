@@ -168,6 +168,8 @@ def test_same_seed_same_result():
     assert first.predictions["pred"] != third.predictions["pred"]
 
 
+# Another cluster on the machine, as of a second test process, makes Dask warn that it takes a free port instead.
+@pytest.mark.filterwarnings("ignore:Port .* is already in use")
 def test_workers_do_not_change_the_result():
     """Two processes give the predictions, scores and chance levels of one."""
     table, calls = planted(n_subjects=4), []

@@ -150,6 +150,8 @@ def test_no_effect_is_chance():
     assert result.chance["F1 overall"]["p"] > 0.02
 
 
+# Another cluster on the machine, as of a second test process, makes Dask warn that it takes a free port instead.
+@pytest.mark.filterwarnings("ignore:Port .* is already in use")
 def test_workers_do_not_change_the_result(outcome):
     """Two processes give the predictions and scores of one."""
     data, result, _ = outcome
