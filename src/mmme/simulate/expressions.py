@@ -28,6 +28,7 @@ AU_SETS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 _ATYPICAL = 0.22  # share of expressions that show another emotion's action units even at full effect
 _EDGE_S = 0.4
 _GAP_S = 0.5
+_LONGEST_MICRO_S = 0.48
 _MICRO_SHARE, _MACRO_SHARE = 0.85, 0.45
 
 
@@ -144,7 +145,7 @@ def draw_expressions(
     emotion
         Target emotion of the stimulus; ``calm`` draws none.
     span
-        The stimulus [s]; expressions keep 0.4 s from its ends and 0.5 s from each other.
+        The stimulus [s], at least 2.7 s long; expressions keep 0.4 s from its ends and 0.5 s from each other.
     face_effect
         As in `StudyPlan`.
     scale
@@ -166,8 +167,8 @@ def draw_expressions(
     has_micro, has_macro = rng.random(2) < (_MICRO_SHARE, _MACRO_SHARE)
     if emotion in AU_SETS:
         kinds = [kind for kind, present in zip(KINDS, (has_micro, has_macro), strict=True) if present]
-    longest = min(2.5, 0.4 * span.duration_s)
-    lengths = [rng.uniform(0.2, 0.48) if kind == "micro" else rng.uniform(0.7, longest) for kind in kinds]
+    longest = min(2.5, span.duration_s - 2 * _EDGE_S - _GAP_S - _LONGEST_MICRO_S)  # leaves room for both
+    lengths = [rng.uniform(0.2, _LONGEST_MICRO_S) if kind == "micro" else rng.uniform(0.7, longest) for kind in kinds]
     drawn = []
     for kind, length, start in zip(kinds, lengths, _place(rng, lengths, span), strict=True):
         apex = start + length * rng.uniform(0.38, 0.58)

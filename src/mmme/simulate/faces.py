@@ -279,7 +279,7 @@ def make_face(rng: np.random.Generator, frame_px: int = 128) -> Face:
     canvases = np.empty((_LID_LEVELS, side, side), np.uint8)
     for level, portrait in enumerate(_lid_portraits()):
         smooth = gaussian_filter(portrait, 0.5 * step) if step > 0.8 else portrait
-        seen = np.clip(map_coordinates(smooth, [py, px], order=3 if level == 0 else 1, mode="nearest"), 0, 1)
+        seen = np.clip(map_coordinates(smooth, [py, px], order=3, mode="nearest"), 0, 1)
         toned = (base + contrast * seen**gamma) * light * 0.92
         canvases[level] = np.clip(np.rint(gaussian_filter(toned, 0.7) * 255), 0, 255)
     landmarks = {name: warp.frame(*position) for name, position in _LANDMARKS.items()}

@@ -231,4 +231,6 @@ def write_frames(folder: Path, names: Sequence[str], frames: NDArray[np.uint8]) 
     plain = [cv2.IMWRITE_TIFF_COMPRESSION, 1]
     for name, frame in zip(names, frames, strict=True):
         if not cv2.imwrite(str(folder / name), frame, plain):
-            raise DataError(f"{folder / name}: expected to write a frame, got a refusal; is the disk full or the folder gone?")
+            raise DataError(
+                f"{folder / name}: expected to write a frame, got a refusal; is the disk full or the folder gone?"
+            )

@@ -60,14 +60,14 @@ class Response:
 # follow textbook patterns (orienting slows the heart; arousal drives skin conductance and vessels; left frontal alpha
 # falls with approach, right with withdrawal); sizes are chosen so that no single signal tells the classes apart.
 _EFFECTS: Mapping[str, tuple[float, float, float, float]] = {
-    "hr_bpm": (3.5, -4.5, -0.5, 4.0),
+    "hr_bpm": (3.2, -4.0, -0.5, 4.2),
     "scr_us": (0.20, 0.50, 0.35, 0.18),
     "rsp_per_min": (1.5, -2.0, 0.5, 2.5),
-    "ppg_dip": (0.10, 0.20, 0.30, 0.10),
+    "ppg_dip": (0.11, 0.20, 0.28, 0.11),
     "skt_c_per_s": (0.002, 0.0, -0.0025, 0.005),
-    "alpha_left": (-0.65, 0.0, 0.0, 0.25),
-    "alpha_right": (0.0, 0.0, -0.65, 0.25),
-    "beta": (0.0, 0.6, 0.0, 0.25),
+    "alpha_left": (-0.55, 0.0, 0.0, 0.3),
+    "alpha_right": (0.0, 0.0, -0.55, 0.3),
+    "beta": (0.0, 0.5, 0.0, 0.3),
 }
 
 
