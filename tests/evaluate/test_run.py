@@ -168,8 +168,9 @@ def test_same_seed_same_result():
     assert first.predictions["pred"] != third.predictions["pred"]
 
 
-# Another cluster on the machine, as of a second test process, makes Dask warn that it takes a free port instead.
+# Beside another cluster, as of a second test process, Dask warns that it takes a free port, and drops the socket it tried.
 @pytest.mark.filterwarnings("ignore:Port .* is already in use")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_workers_do_not_change_the_result():
     """Two processes give the predictions, scores and chance levels of one."""
     table, calls = planted(n_subjects=4), []

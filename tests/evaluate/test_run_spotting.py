@@ -150,8 +150,9 @@ def test_no_effect_is_chance():
     assert result.chance["F1 overall"]["p"] > 0.02
 
 
-# Another cluster on the machine, as of a second test process, makes Dask warn that it takes a free port instead.
+# Beside another cluster, as of a second test process, Dask warns that it takes a free port, and drops the socket it tried.
 @pytest.mark.filterwarnings("ignore:Port .* is already in use")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_workers_do_not_change_the_result(outcome):
     """Two processes give the predictions and scores of one."""
     data, result, _ = outcome
