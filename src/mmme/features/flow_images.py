@@ -13,14 +13,14 @@ from mmme.errors import DataError
 from mmme.features.flow import flow, optical_strain
 from mmme.features.landmarks import FaceFinder, FaceMesh, nearest
 from mmme.features.regions import rigid_mask
-from mmme.features.registration import register, similarity
+from mmme.features.registration import head_motion, register, similarity
 from mmme.types import FeatureTable, Sample, Stream
 
 __all__ = ["CHANNELS", "flow_images", "pooled"]
 
 CHANNELS = ("u", "v", "strain")
 FACE_PX = 128
-REASONS = ("", "no face at the onset", "apex is the onset", "outside the video")
+REASONS = ("", "no face at the onset", "apex is the onset", "no frame at the onset or the apex", "no face at the apex")
 
 
 def mean_frame(video: Stream, at_s: float, within_s: float) -> NDArray[np.float32]:
@@ -35,18 +35,21 @@ def _image(
     video: Stream, sample: Sample, finder: FaceFinder, size: int, method: str, average_s: float
 ) -> tuple[NDArray[np.float32] | None, int]:
     slack_s = 2 * float(np.median(np.diff(video.t[:1000])))
-    if sample.onset < video.t[0] - slack_s or sample.apex > video.t[-1] + slack_s:
+    moments = np.array([sample.onset, sample.apex])
+    onset, apex = nearest(video.t, moments)
+    if np.abs(video.t[[onset, apex]] - moments).max() > slack_s:
         return None, 3
-    onset, apex = nearest(video.t, np.array([sample.onset, sample.apex]))
     if onset == apex:
         return None, 2
     points = finder.find(video.x[int(onset)])
     if points is None:
         return None, 1
+    if finder.find(video.x[int(apex)]) is None:
+        return None, 4
     matrix = similarity(points, FACE_PX)
     first, second = (register(mean_frame(video, t, average_s), matrix, FACE_PX) for t in (sample.onset, sample.apex))
     field = flow(first, second, method=method)
-    field = field - np.median(field[rigid_mask(points, matrix, FACE_PX)], axis=0)
+    field = field - head_motion(field, rigid_mask(points, matrix, FACE_PX))
     image = np.dstack([field, optical_strain(field)])
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.float32), 0
 

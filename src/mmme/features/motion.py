@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from mmme.errors import DataError
 from mmme.features.flow import flow
 from mmme.features.flow_images import FACE_PX, mean_frame
-from mmme.features.landmarks import FaceFinder, FaceMesh, track_landmarks
+from mmme.features.landmarks import FaceFinder, FaceMesh, nearest, track_landmarks
 from mmme.features.regions import REGIONS, region_masks, rigid_mask
-from mmme.features.registration import register, similarity
+from mmme.features.registration import head_motion, register, similarity
 from mmme.interval import Interval
 from mmme.types import FeatureTable, Sample, Stream
 
@@ -90,7 +90,7 @@ def motion_curve(
     rate_hz: float = 30.0,
     reference_s: float = 8.0,
     average_s: float = 0.012,
-    method: str = "dis-fast",
+    method: str = "dis",
     finder: FaceFinder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MotionCurve:
@@ -110,7 +110,7 @@ def motion_curve(
     average_s
         Frames this far around each moment are averaged [s].
     method
-        Optical flow; at half resolution by default, since whole regions are averaged.
+        Optical flow.
     finder
         Detector; the face mesh by default.
     progress
@@ -135,6 +135,7 @@ def motion_curve(
     times = np.arange(t[0], t[-1] + 1e-9, 1 / rate_hz)
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
         track = track_landmarks(_Part(video, part), t, finder=looking, where=video.device)
+    recorded = np.abs(t[nearest(t, times)] - times) <= max(0.5 / rate_hz, 2 * float(np.median(np.diff(t))))
     displacement = np.full((len(times), len(REGIONS), 2), np.nan)
     per_reference = max(2, round(reference_s * rate_hz))
     carried = np.zeros((len(REGIONS), 2))
@@ -142,7 +143,8 @@ def motion_curve(
         block = slice(start, min(start + per_reference, len(times)))
         if block.stop - start < 2 and start:
             break
-        displacement[block] = carried + _against_first(video, times[block], track.at(times[block]), method, average_s)
+        points = np.where(recorded[block, None, None], track.at(times[block]), np.float32(np.nan))  # no frame, no face
+        displacement[block] = carried + _against_first(video, times[block], points, method, average_s)
         last = displacement[block.stop - 1]
         carried = np.where(np.isfinite(last), last, 0.0)
         if progress:
@@ -177,7 +179,7 @@ def _against_first(
     for k in seen:
         frame = register(mean_frame(video, times[k], average_s), similarity(points[k], FACE_PX), FACE_PX)
         field = flow(reference, frame, method=method)
-        moved[k] = weights @ field.reshape(-1, 2) - np.median(field[rigid], axis=0)
+        moved[k] = weights @ (field - head_motion(field, rigid)).reshape(-1, 2)
     return moved
 
 

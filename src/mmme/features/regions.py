@@ -30,8 +30,10 @@ REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "chin": (199, 200, 201, 208, 428, 421),  # AU17
     }
 )
-#: The bridge of the nose between the eyes: bone under thin skin.
-_RIGID = (168, 122, 196, 197, 419, 351)
+#: Bone under thin skin: the bridge of the nose, beside the inner eye corners, the temples. Wide apart, so that a turn of
+#: the head is seen as well as a shift.
+_BRIDGE = (168, 122, 196, 197, 419, 351)
+_RIGID_SPOTS = (133, 362, 127, 34, 356, 264)
 _EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
 
 
@@ -66,5 +68,9 @@ def region_masks(points: NDArray[np.float32], matrix: NDArray[np.float64], size:
 
 
 def rigid_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    """Mark the bridge of the nose, ``(size, size)``: its flow is the motion of the head that registration left over."""
-    return _hull(transformed(points, matrix)[list(_RIGID)], size, 0.01 * size)
+    """Mark what only the head moves, ``(size, size)``: bridge of the nose, inner eye corners, temples; no eyes."""
+    placed = transformed(points, matrix)
+    parts = [_hull(placed[list(_BRIDGE)], size, 0.01 * size)]
+    parts += [_hull(placed[[spot]], size, 0.04 * size) for spot in _RIGID_SPOTS]
+    eyes = [_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES]
+    return np.asarray(np.any(parts, axis=0) & ~np.any(eyes, axis=0))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import SimilarityTransform
 
-__all__ = ["RIGID", "canonical_rigid_points", "register", "similarity", "transformed"]
+__all__ = ["RIGID", "canonical_rigid_points", "head_motion", "register", "similarity", "transformed"]
 
 #: Outer and inner corner of the right eye, inner and outer of the left, and down the bridge of the nose.
 RIGID = (33, 133, 362, 263, 168, 6, 197)
@@ -75,8 +75,59 @@ def register(frame: NDArray[np.generic], matrix: NDArray[np.float64], size: int 
     Returns
     -------
     (size, size) float32
-        Grey levels; cubic between pixels, the border repeated outside the frame.
+        Grey levels; cubic between pixels, the border repeated outside the frame. A larger face is averaged over area:
+        picking single pixels out of it would keep all the camera's noise.
     """
     image = frame.astype(np.float32, copy=False)
-    warped = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    finer = int(np.clip(np.ceil(0.99 / scale), 1, 8))
+    fine = matrix * finer
+    fine[:, 2] += (finer - 1) / 2  # pixel centres keep their place, not pixel corners
+    side = (size * finer, size * finer)
+    warped = cv2.warpAffine(image, fine, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    if finer > 1:
+        warped = cv2.resize(warped, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(warped, dtype=np.float32)
+
+
+def head_motion(field: NDArray[np.float32], rigid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """
+    Fit shift, turn and scale to the flow of the rigid parts and continue them over the face.
+
+    A shift alone leaves the turn of the head in the mouth and chin, far from the nose. Weights (Huber) keep a disturbed
+    part from deciding.
+
+    Parameters
+    ----------
+    field : (height, width, 2) float32
+        Flow between two registered faces [px].
+    rigid : (height, width) bool
+        Parts that only the head moves.
+
+    Returns
+    -------
+    (height, width, 2) float32
+        What the head alone would move [px]; to be subtracted.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[0:9, 0:9].astype(np.float32)
+    >>> turn = np.dstack([1 - 0.01 * y, 0.01 * x])
+    >>> float(np.abs(head_motion(turn, np.ones((9, 9), bool)) - turn).max()) < 1e-5
+    True
+    """
+    row, column = np.nonzero(rigid)
+    place = column + 1j * row
+    seen = field[rigid].astype(np.float64) @ np.array([1, 1j])
+    turn, shift = 0j, complex(np.median(seen.real), np.median(seen.imag))
+    for _ in range(5):
+        misfit = np.abs(seen - shift - turn * place)
+        limit = max(2.0 * float(np.median(misfit)), 0.05)
+        weight = limit / np.maximum(misfit, limit)
+        middle, mean = np.average(place, weights=weight), np.average(seen, weights=weight)
+        arm = place - middle
+        turn = complex(np.sum(weight * np.conj(arm) * (seen - mean)) / max(float(np.sum(weight * np.abs(arm) ** 2)), 1e-9))
+        shift = complex(mean - turn * middle)
+    y, x = np.mgrid[: field.shape[0], : field.shape[1]]
+    whole = shift + turn * (x + 1j * y)
+    return np.dstack([whole.real, whole.imag]).astype(np.float32)
