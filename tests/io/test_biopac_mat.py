@@ -164,3 +164,16 @@ def test_missing_lines_and_other_files_are_refused(tmp_path: Path):
     (tmp_path / "d.mat").write_bytes(header + bytes(512))
     with pytest.raises(DataError, match="d.mat: expected a MATLAB file of version 5, got version 7.3; save it again"):
         read_biopac_mat(tmp_path / "d.mat")
+
+
+def test_lines_that_switch_one_sample_apart_make_no_code_of_their_own_at_a_low_rate():
+    """
+    At 250 Hz one sample is 4 ms; a value held for one sample only is still the burst, not a code.
+    """
+    codes = [100] * 20 + [110] + [111] * 20
+    lines = np.array([[5.0 * (c >> k & 1) for k in range(8)] for c in codes])
+
+    decoded = decode_lines(lines, 250.0)
+
+    assert decoded.codes.tolist() == [111]
+    assert decoded.first.tolist() == [20]

@@ -133,7 +133,7 @@ def decode_lines(lines: NDArray[Any], fs: float, *, settle_s: float = 0.005) -> 
     fs
         Sampling rate [Hz].
     settle_s
-        How long a value must be held to count [s].
+        How long a value must be held to count [s]; two samples at least.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def decode_lines(lines: NDArray[Any], fs: float, *, settle_s: float = 0.005) -> 
         value |= (lines[:, k] > threshold).astype(np.int64) << k
     starts = np.concatenate([[0], np.flatnonzero(np.diff(value)) + 1])
     lengths = np.diff(np.concatenate([starts, [n]]))
-    held = np.flatnonzero(lengths >= max(1, round(settle_s * fs)))
+    held = np.flatnonzero(lengths >= max(2, int(np.ceil(settle_s * fs))))  # lines may always switch one sample apart
     if n == 0 or held.size == 0:
         raise DataError(f"digital lines: expected a value held for {settle_s * 1000:g} ms, got none in {n} samples")
     codes = value[starts[held]]
