@@ -46,7 +46,7 @@ class Face(_Section):
 
     flow: Literal["dis", "dis-fast", "tvl1", "farneback"] = Field(default="dis", description="Optical flow method.")
     size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
-    pool: int = Field(default=4, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
+    pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
 
 
 class Body(_Section):

@@ -7,6 +7,7 @@ One failed item never costs the others: its error is an `Outcome`, and the work 
 from __future__ import annotations
 
 import contextlib
+import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,20 @@ def _attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str]:
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return None, f"{type(error).__name__}: {error} (at {frame.name}, line {frame.lineno})"
+
+
+def _attempt_packed(packed: bytes) -> tuple[Any, str]:
+    """
+    Unpack on the worker, inside the attempt.
+
+    A function or item that the worker cannot load must become a sentence: Dask drops such a message, and its sender would
+    wait for ever.
+    """
+    try:
+        function, item = pickle.loads(packed)
+    except Exception as error:
+        return None, f"the worker cannot load the work: {type(error).__name__}: {error}; is mmme installed there?"
+    return _attempt(function, item)
 
 
 class Workers:
@@ -108,7 +123,7 @@ class Workers:
                         n_workers=self.jobs,
                         threads_per_worker=1,
                         processes=True,
-                        dashboard_address=None,
+                        dashboard_address=":0",
                         host="127.0.0.1",
                         silence_logs=50,
                     )
@@ -129,10 +144,12 @@ class Workers:
                 value, error = _attempt(function, item)
                 yield Outcome(index, item, value, error)
             return
+        import cloudpickle
         from distributed import as_completed
 
         futures: dict[Any, int] = {
-            self._client.submit(_attempt, function, item, pure=False): index for index, item in enumerate(work)
+            self._client.submit(_attempt_packed, cloudpickle.dumps((function, item)), pure=False): index
+            for index, item in enumerate(work)
         }
         for future in as_completed(list(futures), loop=self._client.loop):
             index = futures[future]

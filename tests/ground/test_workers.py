@@ -49,7 +49,7 @@ def test_a_scheduler_that_is_given_is_used(halve: Callable[[int], float]) -> Non
     """
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         with Workers(scheduler=cluster.scheduler_address) as workers:
             assert [o.value for o in workers.map(halve, [8])] == [4.0]
 
@@ -105,3 +105,19 @@ def test_a_worker_that_dies_costs_only_its_own_item(die: Callable[[int], int]) -
 
     assert [o.value for o in outcomes] == [0, None, 2, 4]
     assert outcomes[1].error.startswith("worker lost: KilledWorker")
+
+
+def test_work_that_a_worker_cannot_load_becomes_a_sentence() -> None:
+    """
+    An item that cannot be unpacked on the worker is reported; nobody waits for ever.
+    """
+
+    class Unloadable:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (__import__, ("a_module_that_is_not_there",))
+
+    with Workers(2) as workers:
+        outcomes = workers.map(str, [Unloadable(), 1])
+
+    assert outcomes[0].error.startswith("the worker cannot load the work: ModuleNotFoundError")
+    assert outcomes[1].value == "1"

@@ -16,7 +16,7 @@ from mmme.features.regions import rigid_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.types import FeatureTable, Sample, Stream
 
-__all__ = ["CHANNELS", "flow_images", "pooled"]
+__all__ = ["CHANNELS", "flow_images", "pooled", "standardised_images"]
 
 CHANNELS = ("u", "v", "strain")
 FACE_PX = 128
@@ -122,6 +122,36 @@ def flow_images(
         reasons=REASONS,
         origin={"flow": f"{method}, onset to apex, {size} px, {average_s} s averaged"},
     )
+
+
+def standardised_images(table: FeatureTable) -> FeatureTable:
+    """
+    Bring each channel of each image to mean 0 and deviation 1, by itself.
+
+    For images that were stretched to their own minimum and maximum: their zero and scale mean nothing. Nothing is
+    learned from other rows, so nothing can leak. Flow in pixels needs none of it, and would lose its amplitude.
+
+    Parameters
+    ----------
+    table
+        ``X (n, height, width, channels)``.
+
+    Returns
+    -------
+    FeatureTable
+        The same rows; a channel without any variation becomes 0.
+
+    Examples
+    --------
+    >>> X = np.array([0.0, 2.0, 0.0, 2.0]).reshape(1, 2, 2, 1)
+    >>> images = FeatureTable.build(X, [], ["a"], ["S1"], ["v"], ["pos"])
+    >>> standardised_images(images).X.ravel().tolist()
+    [-1.0, 1.0, -1.0, 1.0]
+    """
+    mean = table.X.mean(axis=(1, 2), keepdims=True)
+    deviation = table.X.std(axis=(1, 2), keepdims=True)
+    X = (table.X - mean) / np.where(deviation > 0, deviation, 1)
+    return replace(table, X=np.asarray(X, dtype=np.float32))
 
 
 def pooled(table: FeatureTable, *, block: int = 2) -> FeatureTable:

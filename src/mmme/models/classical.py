@@ -41,7 +41,7 @@ def _pipeline(name: str, classifier: Any) -> Pipeline:
 
 
 def _svm_linear(random_state: int | None) -> Pipeline:
-    return _pipeline("svc", SVC(kernel="linear", C=0.01, class_weight="balanced", random_state=random_state))
+    return _pipeline("svc", SVC(kernel="linear", C=0.001, class_weight="balanced", random_state=random_state))
 
 
 def _svm_rbf(random_state: int | None) -> Pipeline:
@@ -214,7 +214,7 @@ def make_model(name: str, params: Mapping[str, Any] | None = None, *, random_sta
     Parameters
     ----------
     name
-        ``svm-linear`` (C 0.01), ``svm-linear-nested`` (C chosen on training subjects), ``svm-rbf`` (C 3),
+        ``svm-linear`` (C 0.001), ``svm-linear-nested`` (C chosen on training subjects), ``svm-rbf`` (C 3),
         ``logistic`` (C 0.01), ``lda`` (shrinkage), ``ridge`` (alpha 1000), ``forest`` (300 trees).
     params
         Parameters of the classifier (``C``) or of any step (``impute__strategy``) that shall differ.

@@ -19,7 +19,7 @@ from mmme import evaluate
 from mmme.config import RunConfig, load_config
 from mmme.datasets.catalogue import dataset_info
 from mmme.errors import DataError
-from mmme.features.flow_images import pooled
+from mmme.features.flow_images import pooled, standardised_images
 from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, read_moments, write_moments
@@ -74,7 +74,8 @@ def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
             keys = set(archive.files)
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise DataError(f"{path}: expected a table (.npz), got {error}") from error
-    table = read_table(path) if "trial_ids" in keys else read_flow_npz(path)
+    # images of that layout are stretched one by one, so their zero and scale are arbitrary
+    table = read_table(path) if "trial_ids" in keys else standardised_images(read_flow_npz(path))
     return pooled(table, block=config.face.pool) if table.X.ndim == 4 else table
 
 

@@ -1,0 +1,251 @@
+"""A study from raw files to results, its failures, interruptions and repetition."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmme.datasets.importing import ImportSummary
+from mmme.errors import DataError
+from mmme.evaluate import load_result, save_result
+from mmme.report import write_report
+from mmme.study import (
+    check_path,
+    describe_study,
+    evaluate_study,
+    evaluate_table,
+    gather,
+    import_study,
+    report_of_results,
+    report_of_study,
+    report_of_table,
+    rerun,
+    result_name,
+    same_predictions,
+)
+from mmme.workers import Workers
+
+
+@pytest.fixture(scope="module")
+def evaluated(described, config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    return evaluate_study(described, config, out, workers=Workers()), out
+
+
+def test_no_raw_name_survives_the_import(raw, study):
+    """
+    No file, header, table or video of a study holds the name or the folder name of a participant.
+    """
+    words = [folder.name[:-8].encode() for folder in raw.iterdir() if folder.is_dir()]
+    assert len(words) == 3
+    for path in study.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes() + path.name.encode()
+            assert not [word for word in words if word in content], path.name
+
+
+def test_tables_are_stacked_with_subjects_and_reasons(described):
+    """
+    Face and body describe the same rows; what is missing says why.
+    """
+    face, body = described.tables["face"], described.tables["body"]
+
+    assert face.trial_ids == body.trial_ids
+    assert set(face.subjects.tolist()) == {"S01", "S02", "S03"}
+    missing = body.reason > 0
+    assert np.isnan(body.X[missing]).all()
+    assert {body.reasons[i] for i in np.unique(body.reason[missing])} - {""}
+    assert described.tables["face-moments"].trial_ids == described.tables["body-moments"].trial_ids
+
+
+def test_a_described_recording_is_kept_until_its_configuration_changes(described, study, config):
+    """
+    Describing again does nothing; another run file describes anew.
+    """
+    stamp = study / "derivatives" / "mmme" / "sub-S01" / "description.json"
+    before = stamp.stat().st_mtime_ns
+    describe_study(study, config, workers=Workers())
+    assert stamp.stat().st_mtime_ns == before
+
+
+def test_one_broken_session_costs_no_other(raw, tmp_path):
+    """
+    A session without its physiology is reported in one sentence without a name; the others are imported; mended, it follows.
+    """
+    broken = tmp_path / "raw"
+    shutil.copytree(raw, broken)
+    folder = sorted(p for p in broken.iterdir() if p.is_dir())[1]
+    (folder / "BIOPAC" / "Untitled1 (001).mat").rename(tmp_path / "kept.mat")
+
+    summary, failures = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
+
+    assert isinstance(summary, ImportSummary)
+    assert len(summary.subjects) == 2
+    ((place, why),) = failures
+    assert folder.name[:-8] not in place + why
+    assert "BIOPAC" in why
+    assert not list((tmp_path / "study").glob("*.partial"))
+
+    (tmp_path / "kept.mat").rename(folder / "BIOPAC" / "Untitled1 (001).mat")
+    summary, failures = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
+    assert (len(summary.subjects), failures) == (3, [])
+
+
+def test_an_interrupted_description_leaves_nothing_half_written(study, config, tmp_path, monkeypatch):
+    """
+    Interrupted in the middle of a recording, no folder of it exists; the same call goes on and finishes.
+    """
+    from mmme.study import describe
+
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("derivatives"))
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(describe, "body_features", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            describe_study(copy, config, workers=Workers())
+    assert not list((copy / "derivatives" / "mmme").glob("sub-*"))
+
+    assert describe.describe_subject(describe.SubjectJob(copy, "S01", config)) == "S01"
+    assert [p.name for p in (copy / "derivatives" / "mmme").iterdir()] == ["sub-S01"]
+
+
+def test_gathering_nothing_says_what_to_do(study):
+    """
+    Without a described recording there is one sentence.
+    """
+    with pytest.raises(DataError, match="expected at least one described recording, got none"):
+        gather(study, [])
+    with pytest.raises(DataError, match="expected a description of S99, got none; run `mmme features"):
+        gather(study, ["S99"])
+
+
+def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluated):
+    """
+    Four recognitions and three spottings, all marked simulated, every score with an interval, all stored.
+    """
+    made, out = evaluated
+    titles = [(r.task, r.title) for r in made.results]
+
+    assert titles == [
+        ("recognition", "face"),
+        ("recognition", "body"),
+        ("recognition", "face + body, early"),
+        ("recognition", "face + body, late"),
+        ("spotting", "face"),
+        ("spotting", "body"),
+        ("spotting", "face + body"),
+    ]
+    for result in made.results:
+        assert result.dataset["simulated"] is True
+        assert all(np.isfinite([s.low, s.high]).all() for s in result.scores if s.name in ("UF1", "F1 overall"))
+        assert same_predictions(load_result(out / result_name(result)), result) == ""
+
+
+@pytest.mark.parametrize("index", [3, 6])
+def test_a_result_runs_again_from_itself(evaluated, index):
+    """
+    A stored recognition and a stored spotting give the same predictions again.
+    """
+    made, out = evaluated
+    stored = load_result(out / result_name(made.results[index]))
+
+    assert same_predictions(stored, rerun(stored, workers=Workers())) == ""
+
+
+def test_a_result_whose_table_changed_is_not_run_again(evaluated, tmp_path):
+    """
+    Another table under the same name is refused.
+    """
+    made, out = evaluated
+    for file in out.glob("*.npz"):
+        shutil.copy(file, tmp_path)
+    shutil.copy(out / "body.npz", tmp_path / "face.npz")
+
+    with pytest.raises(DataError, match=r"face.npz: expected the table this result was made from, got another"):
+        rerun(made.results[0], data=tmp_path, workers=Workers())
+
+
+def test_different_predictions_are_told(evaluated):
+    """
+    The first prediction that differs is named.
+    """
+    made, _ = evaluated
+    first, second = made.results[0], made.results[1]
+
+    assert "became" in same_predictions(first, second)
+
+
+def test_the_report_is_one_file_that_says_simulated(evaluated, described, config, tmp_path):
+    """
+    The page loads nothing, shows every task, clocks, findings and examples, and carries the word simulated.
+    """
+    made, out = evaluated
+    page = write_report(report_of_study(described, made, config, [("S09", "lost")]), tmp_path / "report.html")
+    html = page.read_text(encoding="utf-8")
+
+    assert "simulated data" in html
+    assert "http://" not in html.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    assert "<script" not in html
+    for part in ("recognition", "spotting", "Clocks", "Findings", "Single trials", "S09", "How to repeat it"):
+        assert part in html
+    assert html.count("<svg") >= 6
+    again = write_report(report_of_results([out / result_name(r) for r in made.results], "All"), tmp_path / "all.html")
+    assert "Where they are: spotting" in again.read_text(encoding="utf-8")
+
+
+def test_checking_a_path_finds_what_was_planted(study, evaluated, tmp_path):
+    """
+    A study, a table and a result can be checked; anything else is one sentence.
+    """
+    made, out = evaluated
+    codes = {f.code for f in check_path(study)}
+
+    assert {"D004", "D008"} <= codes
+    assert all(f.code.startswith("P") for f in check_path(out / "face.npz"))
+    assert isinstance(check_path(out / result_name(made.results[0])), list)
+    with pytest.raises(DataError, match="expected a study folder, a result"):
+        check_path(tmp_path / "nothing")
+
+
+def test_a_table_that_was_scaled_outside_the_folds_is_found(evaluated, tmp_path):
+    """
+    Standardising all rows at once is finding P002.
+    """
+    from dataclasses import replace
+
+    from mmme.io.table_npz import read_table, write_table
+
+    _, out = evaluated
+    table = read_table(out / "face.npz")
+    X = (table.X - table.X.mean(axis=0)) / table.X.std(axis=0)
+    write_table(replace(table, X=X), tmp_path / "leaky.npz")
+
+    assert "P002" in {f.code for f in check_path(tmp_path / "leaky.npz")}
+
+
+def test_real_micro_expressions(config, tmp_path):
+    """
+    442 clips, 68 subjects: UF1 of a linear SVM that sees no test subject is at least 0.70 and far above chance.
+    """
+    path = Path(__file__).parents[2].parent / "shared" / "data" / "megc2019_flow" / "flow442.npz"
+    if not path.exists():
+        pytest.skip("the 442 flow images of the MEGC2019 composite are not on this machine")
+    result = evaluate_table(path, config, workers=Workers())
+
+    assert len(result.predictions["truth"]) == 442
+    assert len(set(result.predictions["subject"])) == 68
+    assert result.score("UF1").value > 0.70
+    assert result.chance["UF1"]["p95"] < 0.40
+    assert {s.group for s in result.scores} == {"all", "casme2", "samm", "smic"}
+    save_result(result, tmp_path / "r.json")
+    assert same_predictions(load_result(tmp_path / "r.json"), rerun(result, workers=Workers())) == ""
+    assert "casme2" in write_report(report_of_table(result), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
