@@ -28,7 +28,7 @@ def test_a_video_gives_a_table_and_a_figure(video, tmp_path):
     The planted expression is in the table, with times and frames; a figure lies beside it.
     """
     done = CliRunner().invoke(cli, ["spot", str(video), "--out", str(tmp_path), "--quiet"], catch_exceptions=False)
-    rows = list(csv.DictReader((tmp_path / "face.expressions.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "face.expressions.csv").read_text(encoding="utf-8").splitlines()))
 
     assert done.exit_code == 0
     assert any(abs(float(r["apex_s"]) - 1.7) < 0.15 and r["kind"] == "micro" for r in rows)

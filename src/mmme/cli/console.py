@@ -63,15 +63,20 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
-        known: dict[str, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True), disable=quiet)
+    known: dict[str, Any] = {}
 
-        def step(task: str, done: int, total: int) -> None:
-            if task not in known:
-                known[task] = bars.add_task(task, total=total)
-            bars.update(known[task], completed=done, total=total)
+    def step(task: str, done: int, total: int) -> None:
+        if task not in known:
+            bars.start()  # not before there is something to show: an error alone stays one line
+            known[task] = bars.add_task(task, total=total)
+        bars.update(known[task], completed=done, total=total)
 
+    try:
         yield step
+    finally:
+        if known:
+            bars.stop()
 
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

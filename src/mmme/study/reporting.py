@@ -24,6 +24,7 @@ from mmme.types import Result, Trial
 __all__ = ["report_of_results", "report_of_study", "report_of_table"]
 
 SHOWN_SIGNALS = (("ecg", 1e3, "mV"), ("ppg", 1.0, "V"), ("eda", 1.0, "µS"), ("rsp", 1.0, "V"), ("skt", 1.0, "°C"))
+SHOWN_MOTION = "motion_strongest_0.2s"
 SHOWN_EEG = ("FZ", "OZ")
 SHOWN_POINTS = 1500
 
@@ -155,8 +156,8 @@ def _traces(
     rows = np.array([name.rpartition("#")[0] == trial.id for name in motion.trial_ids])
     if rows.any():
         times = np.array([float(t) for t in motion.strata["time_s"][rows]])
-        values = np.nanmean(np.abs(motion.X[rows].astype(np.float64)), axis=1)
-        traces["face motion"] = (times, values, "px")
+        column = motion.columns.index(SHOWN_MOTION)
+        traces["face motion"] = (times, motion.X[rows, column].astype(np.float64), "px")
     if "eeg" in timeline.streams:
         eeg = timeline.streams["eeg"]
         part = eeg.between(trial.span)
