@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError
 from mmme.features.flow import flow, optical_strain
 from mmme.features.landmarks import FaceFinder, FaceMesh, nearest
-from mmme.features.regions import rigid_mask
+from mmme.features.regions import skin_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.types import FeatureTable, Sample, Stream
 
@@ -49,7 +49,7 @@ def _image(
     matrix = similarity(points, FACE_PX)
     first, second = (register(mean_frame(video, t, average_s), matrix, FACE_PX) for t in (sample.onset, sample.apex))
     field = flow(first, second, method=method)
-    field = field - head_motion(field, rigid_mask(points, matrix, FACE_PX))
+    field = field - head_motion(field, skin_mask(points, matrix, FACE_PX))
     image = np.dstack([field, optical_strain(field)])
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), dtype=np.float32), 0
 
@@ -67,7 +67,7 @@ def flow_images(
     Describe each sample by the flow from its onset to its apex.
 
     Both moments are registered by the onset's landmarks, so that no jitter between two detections becomes motion; the
-    motion of the bridge of the nose is taken off.
+    motion of the head, which most of the skin follows, is taken off.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """
 How the regions of a face move through a video, without training and whatever the frame rate.
 
-Each moment is compared with a reference frame by one flow field; the mean over a region, less the motion of the bridge
-of the nose, is the displacement of that region. An expression leaves and comes back: its *bump* at a reach ``h`` is the
-distance of the displacement now from the middle between ``h`` before and ``h`` after, large at an apex and zero for
-steady motion. Reaches are in seconds, so the same settings hold at 30 and at 200 frames per second.
+Each moment is compared with a reference frame by one flow field; the mean over a region, less the motion of the head
+that most of the skin follows, is the displacement of that region. An expression leaves and comes back: its *bump* at a
+reach ``h`` is the distance of the displacement now from the middle between ``h`` before and ``h`` after, large at an
+apex and zero for steady motion. Reaches are in seconds, so the same settings hold at 30 and at 200 frames per second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmme.errors import DataError
 from mmme.features.flow import flow
 from mmme.features.flow_images import FACE_PX, mean_frame
 from mmme.features.landmarks import FaceFinder, FaceMesh, nearest, track_landmarks
-from mmme.features.regions import REGIONS, region_masks, rigid_mask
+from mmme.features.regions import REGIONS, region_masks, skin_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.interval import Interval
 from mmme.types import FeatureTable, Sample, Stream
@@ -173,13 +173,13 @@ def _against_first(
         return moved
     first = seen[0]
     matrix = similarity(points[first], FACE_PX)
-    masks, rigid = region_masks(points[first], matrix, FACE_PX), rigid_mask(points[first], matrix, FACE_PX)
+    masks, skin = region_masks(points[first], matrix, FACE_PX), skin_mask(points[first], matrix, FACE_PX)
     weights = masks.reshape(len(masks), -1) / masks.sum(axis=(1, 2))[:, None]
     reference = register(mean_frame(video, times[first], average_s), matrix, FACE_PX)
     for k in seen:
         frame = register(mean_frame(video, times[k], average_s), similarity(points[k], FACE_PX), FACE_PX)
         field = flow(reference, frame, method=method)
-        moved[k] = weights @ (field - head_motion(field, rigid)).reshape(-1, 2)
+        moved[k] = weights @ (field - head_motion(field, skin)).reshape(-1, 2)
     return moved
 
 

@@ -1,4 +1,4 @@
-"""Where on a registered face the action units show, and where nothing but the head moves."""
+"""Where on a registered face the action units show, and where its skin is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmme.features.registration import transformed
 
-__all__ = ["REGIONS", "region_masks", "rigid_mask"]
+__all__ = ["REGIONS", "region_masks", "skin_mask"]
 
 #: Landmarks whose hull is a region; right and left are the face's own. In brackets what moves it.
 REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -30,10 +30,9 @@ REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "chin": (199, 200, 201, 208, 428, 421),  # AU17
     }
 )
-#: Bone under thin skin: the bridge of the nose, beside the inner eye corners, the temples. Wide apart, so that a turn of
-#: the head is seen as well as a shift.
-_BRIDGE = (168, 122, 196, 197, 419, 351)
-_RIGID_SPOTS = (133, 362, 127, 34, 356, 264)
+#: The outline of the face, from the middle of the forehead round by the left.
+_OVAL = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
+_OVAL += (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
 _EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
 
 
@@ -63,14 +62,16 @@ def region_masks(points: NDArray[np.float32], matrix: NDArray[np.float64], size:
         In the order of `REGIONS`.
     """
     placed = transformed(points, matrix)
-    eyes = np.any([_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES], axis=0)
+    eyes = _eyes(placed, size)
     return np.array([_hull(placed[list(group)], size, 0.02 * size) & ~eyes for group in REGIONS.values()])
 
 
-def rigid_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    """Mark what only the head moves, ``(size, size)``: bridge of the nose, inner eye corners, temples; no eyes."""
+def skin_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Mark the face inside its outline without the eyes, ``(size, size)``: most of it follows the head."""
     placed = transformed(points, matrix)
-    parts = [_hull(placed[list(_BRIDGE)], size, 0.01 * size)]
-    parts += [_hull(placed[[spot]], size, 0.04 * size) for spot in _RIGID_SPOTS]
-    eyes = [_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES]
-    return np.asarray(np.any(parts, axis=0) & ~np.any(eyes, axis=0))
+    inside = cv2.erode(_hull(placed[list(_OVAL)], size, 0.0).astype(np.uint8), np.ones((7, 7), dtype=np.uint8)) > 0
+    return np.asarray(inside & ~_eyes(placed, size))
+
+
+def _eyes(placed: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    return np.asarray(np.any([_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES], axis=0))
