@@ -1,0 +1,32 @@
+"""
+The things that travel through mmme, in the order in which they are made.
+
+``raw files -> Recording -> align -> Timeline -> trials -> Trial[] -> features -> FeatureTable -> evaluate -> Result``
+
+All are frozen: a step returns a new object. Arrays inside them are shared, never written to.
+Times are seconds. A `Stream` of a `Recording` is on the clock of its own device; a `Stream` of a `Timeline` is on the
+one session clock. Shapes are given in parentheses.
+"""
+
+from mmme.types.annotation import KINDS, CodedEvent, Expression, Kind, Sample, Trial
+from mmme.types.recording import ClockMap, Markers, Recording, Samples, Source, Stream, Timeline
+from mmme.types.result import Result, Score
+from mmme.types.table import FeatureTable
+
+__all__ = [
+    "ClockMap",
+    "CodedEvent",
+    "Expression",
+    "FeatureTable",
+    "Kind",
+    "Markers",
+    "Recording",
+    "Result",
+    "Sample",
+    "Samples",
+    "Score",
+    "Source",
+    "Stream",
+    "Timeline",
+    "Trial",
+]

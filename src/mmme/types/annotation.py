@@ -1,0 +1,185 @@
+"""What coders saw, and what is shown to whom: coded events, expressions, trials, and the moments to describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mmme.errors import DataError
+from mmme.interval import Interval
+
+__all__ = ["KINDS", "CodedEvent", "Expression", "Kind", "Sample", "Trial"]
+
+Kind = Literal["micro", "macro"]
+KINDS: tuple[Kind, ...] = ("micro", "macro")
+
+
+@dataclass(frozen=True, slots=True)
+class CodedEvent:
+    """
+    One row of an annotation table, in frames of the recorded video; an `Expression` once frames have session times.
+
+    Parameters
+    ----------
+    subject, coder
+        Codes.
+    kind
+        ``micro``, ``macro``, or None where the table does not say.
+    marker
+        Trigger code of the trial it was coded in.
+    stimulus
+        Which stimulus, for example ``happy-2``.
+    target
+        Emotion that the stimulus was chosen for, in the data set's word.
+    onset_frame, apex_frame, offset_frame
+        Indices into the video stream of the recording, from 0, ``onset <= apex <= offset``.
+    aus
+        FACS action units as in `Expression`.
+    emotion
+        The coder's word, as written.
+    source
+        File and row, for example ``coding_file.xlsx:17``.
+    """
+
+    subject: str
+    coder: str
+    kind: Kind | None
+    marker: int
+    stimulus: str
+    target: str
+    onset_frame: int
+    apex_frame: int
+    offset_frame: int
+    aus: tuple[str, ...]
+    emotion: str
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check the order of frames."""
+        if not 0 <= self.onset_frame <= self.apex_frame <= self.offset_frame:
+            got = f"{self.onset_frame}, {self.apex_frame}, {self.offset_frame}"
+            raise DataError(f"{self.source}: need onset <= apex <= offset in frames, got {got}")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """
+    One facial expression as one coder saw it, in session time.
+
+    Parameters
+    ----------
+    subject
+        Subject code.
+    coder
+        Coder code, for example ``A``.
+    kind
+        ``micro`` or ``macro``.
+    onset, apex, offset
+        Times [s], ``onset <= apex <= offset``; apex equal to offset means that the end was not visible.
+    aus
+        FACS action units such as ``AU4``; sides and doubts kept as written (``AU12L``, ``AU17?``).
+    emotion
+        The data set's own word.
+    source
+        File and row it was read from.
+    uncertainty_s
+        Standard uncertainty of the three times [s]; NaN where unknown.
+
+    Raises
+    ------
+    DataError
+        If the order of times does not hold or the kind is unknown.
+
+    Examples
+    --------
+    >>> Expression("S01", "A", "micro", 1.0, 1.2, 1.4, ("AU4",), "disgust").duration_s < 0.5
+    True
+    """
+
+    subject: str
+    coder: str
+    kind: Kind
+    onset: float
+    apex: float
+    offset: float
+    aus: tuple[str, ...] = ()
+    emotion: str = ""
+    source: str = ""
+    uncertainty_s: float = float("nan")
+
+    def __post_init__(self) -> None:
+        """Check the order of times and the kind."""
+        where = self.source or f"expression of {self.subject}"
+        if not self.onset <= self.apex <= self.offset:
+            got = f"{self.onset}, {self.apex}, {self.offset} s"
+            raise DataError(f"{where}: need onset <= apex <= offset, got {got}; are columns exchanged?")
+        if self.kind not in KINDS:
+            raise DataError(f"{where}: expected kind 'micro' or 'macro', got '{self.kind}'")
+
+    @property
+    def duration_s(self) -> float:
+        """Offset minus onset [s]; 0 is possible where only one moment was coded."""
+        return self.offset - self.onset
+
+    @property
+    def interval(self) -> Interval:
+        """Onset to offset; raises ValueError where they coincide."""
+        return Interval(self.onset, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """
+    One stimulus presentation to one subject.
+
+    Parameters
+    ----------
+    id
+        Unique in the data set, for example ``S01-103``.
+    subject
+        Subject code.
+    stimulus
+        Which stimulus, for example ``happy-2``.
+    span
+        Session time from stimulus onset to its end.
+    label
+        Target emotion of the stimulus, in the data set's word; not what a coder saw.
+    expressions
+        Coded expressions inside the span, all coders; empty means annotated and nothing found.
+    """
+
+    id: str
+    subject: str
+    stimulus: str
+    span: Interval
+    label: str
+    expressions: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """
+    One row of a feature table to be: a moment to describe, and what is known of it.
+
+    Parameters
+    ----------
+    id
+        Row name: a trial's id, or ``<trial id>#<k>`` for the k-th expression or window in it.
+    subject, stimulus
+        Subject code and stimulus.
+    label
+        The class to predict.
+    onset, apex, offset
+        Session times [s] of the moment described, ``onset <= apex <= offset``.
+    trial : Interval
+        Span of the trial it lies in.
+    """
+
+    id: str
+    subject: str
+    stimulus: str
+    label: str
+    onset: float
+    apex: float
+    offset: float
+    trial: Interval

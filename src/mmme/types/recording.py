@@ -1,0 +1,258 @@
+"""What devices recorded: on their own clocks (`Recording`), then on one (`Timeline`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, raise_faults
+from mmme.interval import Interval
+
+__all__ = ["ClockMap", "Markers", "Recording", "Samples", "Source", "Stream", "Timeline"]
+
+
+class Samples(Protocol):
+    """What a stream needs of its samples: a shape, and slices along the first axis; may read lazily from disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of samples first."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return samples as an array."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """
+    One signal of one device.
+
+    Parameters
+    ----------
+    name
+        ``video, eeg, ecg, ppg, eda, rsp, skt, emg``.
+    device
+        Whose clock ``t`` is read from, for example ``"camera"``; streams of one device share one clock.
+    t : (n,) float64
+        Sample times [s], strictly increasing.
+    x : (n, ...)
+        Samples: ``(n,)`` for one channel, ``(n, n_channels)`` for many, ``(n, height, width)`` for video.
+    unit
+        Unit of ``x``: ``V``, ``µS``, ``°C``, ``grey level``.
+    fs
+        Nominal sampling rate [Hz], or None where there is none; never used as a clock.
+    channels
+        Channel names; one for a single signal.
+
+    Raises
+    ------
+    DataError
+        If lengths differ, ``t`` does not increase, or the channel names do not fit.
+
+    Examples
+    --------
+    >>> s = Stream("skt", "biopac", np.arange(3) / 10, np.array([31.0, 31.1, 31.1]), "°C", 10.0)
+    >>> s.span.stop, len(s)
+    (0.2, 3)
+    """
+
+    name: str
+    device: str
+    t: NDArray[np.float64]
+    x: Samples
+    unit: str
+    fs: float | None = None
+    channels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check lengths, times and channel names."""
+        faults = []
+        if self.t.ndim != 1 or self.t.shape[0] != self.x.shape[0]:
+            faults.append(f"expected one time per sample, got t {self.t.shape} and x {self.x.shape}")
+        elif self.t.shape[0] < 2:
+            faults.append(f"expected at least 2 samples, got {self.t.shape[0]}")
+        elif not np.all(np.diff(self.t) > 0):
+            at = int(np.argmin(np.diff(self.t) > 0))
+            faults.append(f"expected increasing times, got {self.t[at]:.4f} s then {self.t[at + 1]:.4f} s at sample {at}")
+        if self.channels and self.x.shape[1:] and len(self.x.shape) == 2 and len(self.channels) != self.x.shape[1]:
+            faults.append(f"expected {self.x.shape[1]} channel names, got {len(self.channels)}")
+        if self.fs is not None and not self.fs > 0:
+            faults.append(f"expected a sampling rate above 0 Hz, got {self.fs}")
+        raise_faults(f"stream '{self.name}'", faults)
+
+    def __len__(self) -> int:
+        """Count samples."""
+        return int(self.t.shape[0])
+
+    @property
+    def span(self) -> Interval:
+        """From the first to the last sample time."""
+        return Interval(float(self.t[0]), float(self.t[-1]))
+
+    def between(self, span: Interval) -> slice:
+        """Return the indices of the samples with ``span.start <= t < span.stop``."""
+        first, last = np.searchsorted(self.t, [span.start, span.stop], side="left")
+        return slice(int(first), int(last))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Markers:
+    """
+    Changes of the trigger value as one device saw them.
+
+    Parameters
+    ----------
+    device
+        Whose clock ``t`` is on.
+    t : (n,) float64
+        Times of change [s], increasing.
+    codes : (n,) int64
+        The value from that time on (a held level: 100 is rest in the MMME layout), 0..255.
+
+    Examples
+    --------
+    >>> Markers("eeg", np.array([1.0, 2.5]), np.array([101, 100])).codes.tolist()
+    [101, 100]
+    """
+
+    device: str
+    t: NDArray[np.float64]
+    codes: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Check that each change has one time and one code, in order."""
+        faults = []
+        if self.t.ndim != 1 or self.t.shape != self.codes.shape:
+            faults.append(f"expected one code per time, got {self.t.shape} times and {self.codes.shape} codes")
+        elif self.t.size and not np.all(np.diff(self.t) >= 0):
+            faults.append("expected markers in order of time; sort them before they become Markers")
+        raise_faults(f"markers of '{self.device}'", faults)
+
+    def __len__(self) -> int:
+        """Count changes."""
+        return int(self.t.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file something was read from: path relative to the data set, and SHA-256 of its bytes (or of its index)."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """
+    One subject, one sitting, all devices; every stream still on the clock of its own device.
+
+    Parameters
+    ----------
+    subject
+        A code such as ``S01``, never a name.
+    session
+        Which sitting, for example ``01``.
+    streams
+        By name.
+    markers
+        By device.
+    source
+        The files behind it.
+    """
+
+    subject: str
+    session: str
+    streams: Mapping[str, Stream]
+    markers: Mapping[str, Markers]
+    source: tuple[Source, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an empty recording and streams filed under a wrong name."""
+        faults = [f"stream '{s.name}' is filed as '{k}'" for k, s in self.streams.items() if s.name != k]
+        if not self.streams:
+            faults.append("expected at least one stream, got none")
+        raise_faults(f"recording {self.subject}/{self.session}", faults)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMap:
+    """
+    Straight-line map from one device clock to session time.
+
+    Parameters
+    ----------
+    device
+        Whose clock.
+    rate
+        Session seconds per device second; 1.0 means no drift.
+    intercept_s
+        Session time at device time 0 [s].
+    residual_ms
+        Worst misfit of the markers kept by the fit [ms].
+    n_used, n_rejected
+        Markers kept, and matched markers that the fit set aside.
+
+    Examples
+    --------
+    >>> round(ClockMap("camera", 1.0001, -2.0, 1.5, 10, 0).to_session(np.array([100.0]))[0], 4)
+    98.01
+    """
+
+    device: str
+    rate: float
+    intercept_s: float
+    residual_ms: float
+    n_used: int
+    n_rejected: int
+
+    @property
+    def drift_ppm(self) -> float:
+        """Drift against the session clock in parts per million; positive when the device clock runs slow."""
+        return (self.rate - 1.0) * 1e6
+
+    def to_session(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Session times of device times ``t`` [s]."""
+        return self.rate * np.asarray(t, dtype=np.float64) + self.intercept_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """
+    A recording on one session clock.
+
+    Parameters
+    ----------
+    subject, session
+        As in the `Recording`.
+    streams
+        By name; ``t`` is session time [s].
+    markers
+        One list of trigger changes in session time, merged over devices.
+    clocks
+        By device.
+    coverage
+        By stream: from its first to its last sample.
+    source
+        The files behind it.
+    """
+
+    subject: str
+    session: str
+    streams: Mapping[str, Stream]
+    markers: Markers
+    clocks: Mapping[str, ClockMap]
+    coverage: Mapping[str, Interval]
+    source: tuple[Source, ...] = ()
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name; `DataError` lists what there is when it is missing."""
+        if name not in self.streams:
+            have = ", ".join(sorted(self.streams)) or "none"
+            raise DataError(f"timeline {self.subject}/{self.session}: expected a stream '{name}', got {have}")
+        return self.streams[name]
