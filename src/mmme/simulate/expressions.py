@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmme.errors import ConfigError
 from mmme.interval import Interval
 from mmme.simulate.stimuli import affect_of
-from mmme.types import KINDS, Kind
+from mmme.types import Kind
 
 __all__ = ["AU_SETS", "TrueExpression", "draw_expressions", "expression_amplitude"]
 
@@ -25,6 +25,7 @@ AU_SETS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "angry": (("AU4", "AU5", "AU7"), ("AU4", "AU7"), ("AU4",)),
     "tense": (("AU14",), ("AU17",), ("AU14", "AU17"), ("AU24",)),
 }
+_KINDS: tuple[Kind, ...] = ("micro", "macro")
 _ATYPICAL = 0.22  # share of expressions that show another emotion's action units even at full effect
 _EDGE_S = 0.4
 _GAP_S = 0.5
@@ -166,7 +167,7 @@ def draw_expressions(
     # Both draws are made in any case: a change of emotion must not shift the stream of random numbers.
     has_micro, has_macro = rng.random(2) < (_MICRO_SHARE, _MACRO_SHARE)
     if emotion in AU_SETS:
-        kinds = [kind for kind, present in zip(KINDS, (has_micro, has_macro), strict=True) if present]
+        kinds = [kind for kind, present in zip(_KINDS, (has_micro, has_macro), strict=True) if present]
     longest = min(2.5, span.duration_s - 2 * _EDGE_S - _GAP_S - _LONGEST_MICRO_S)  # leaves room for both
     lengths = [rng.uniform(0.2, _LONGEST_MICRO_S) if kind == "micro" else rng.uniform(0.7, longest) for kind in kinds]
     drawn = []
