@@ -14,6 +14,7 @@ from mmme.types.result import Result, Score
 from mmme.types.table import FeatureTable
 
 __all__ = [
+    "KINDS",
     "ClockMap",
     "CodedEvent",
     "Expression",
