@@ -33,10 +33,10 @@ MOVED = {
 
 @pytest.fixture(scope="module")
 def simulated():
-    """Three identities: face, landmarks, transform."""
+    """Two identities: face, landmarks, transform."""
     faces = []
     with FaceMesh() as finder:
-        for seed in range(3):
+        for seed in range(2):
             _, frames, truth = simulate_clip(seed, duration_s=0.01)
             points = finder.find(frames[0])
             faces.append((truth.face, points, similarity(points)))
