@@ -23,21 +23,22 @@ def curve(*events, seconds=10.0, noise_px=0.02):
 
 
 def test_short_is_micro_and_long_is_macro():
-    """0.4 s is a micro-, 1.6 s a macro-expression; apexes within one step of the curve's rate, ends within 0.2 s."""
-    micro, macro = spot(curve((2.0, 2.2, 2.4, 1.0), (5.0, 5.8, 6.6, 2.0)), p=0.1)
+    """0.4 s is a micro-, 1.6 s a macro-expression; apexes within one step of the curve's rate, ends within 60 and 120 ms."""
+    micro, macro = spot(curve((2.0, 2.2, 2.4, 1.0), (5.0, 5.8, 6.6, 2.0)))
     assert (micro.kind, macro.kind) == ("micro", "macro")
     assert micro.apex == pytest.approx(2.2, abs=0.04)
     assert macro.apex == pytest.approx(5.8, abs=0.1)
-    assert micro.onset == pytest.approx(2.0, abs=0.12)
-    assert micro.offset == pytest.approx(2.4, abs=0.12)
-    assert macro.onset == pytest.approx(5.0, abs=0.35)
+    assert micro.onset == pytest.approx(2.0, abs=0.06)
+    assert micro.offset == pytest.approx(2.4, abs=0.06)
+    assert macro.onset == pytest.approx(5.0, abs=0.12)
+    assert macro.offset == pytest.approx(6.6, abs=0.12)
     assert set(micro.regions) == {"a", "b", "c"}
 
 
 def test_noise_below_the_floor_is_nothing():
     """However the relative threshold lies, a curve that stays below the floor has no expression."""
-    assert spot(curve(), p=0.0) == ()
-    assert spot(curve((2.0, 2.2, 2.4, 0.1)), p=0.0) == ()
+    assert spot(curve(), noise=0.0) == ()
+    assert spot(curve((2.0, 2.2, 2.4, 0.1)), noise=0.0) == ()
 
 
 def test_a_face_that_is_nowhere_is_nothing():
@@ -56,16 +57,43 @@ def test_steady_motion_is_no_expression():
 
 def test_spotted_intervals_do_not_overlap_and_are_in_order():
     """Of overlapping candidates one is kept; time runs forward; the apex lies inside."""
-    found = spot(curve((1.0, 1.2, 1.4, 1.0), (2.0, 2.2, 2.4, 1.0), (4.0, 4.8, 5.6, 1.5)), p=0.05)
+    found = spot(curve((1.0, 1.2, 1.4, 1.0), (2.0, 2.2, 2.4, 1.0), (4.0, 4.8, 5.6, 1.5)))
     assert len(found) >= 3
     assert all(s.onset <= s.apex <= s.offset for s in found)
     assert all(a.offset <= b.onset for a, b in pairwise(found))
 
 
-def test_parameters_out_of_range_are_refused():
+def test_a_strong_expression_does_not_hide_a_weak_one():
+    """Beside a macro-expression of 4 px, a micro-expression of 0.5 px still counts."""
+    kinds = [s.kind for s in spot(curve((2.0, 2.2, 2.4, 0.5), (5.0, 5.8, 6.6, 4.0)))]
+    assert kinds == ["micro", "macro"]
+
+
+def test_restless_faces_need_larger_peaks():
+    """In a curve that moves by 0.2 px all the time, a bump of 0.5 px is nothing; in a quiet one it is found."""
+    assert spot(curve((2.0, 2.2, 2.4, 0.5), noise_px=0.2)) == ()
+    assert len(spot(curve((2.0, 2.2, 2.4, 0.5)))) == 1
+
+
+@pytest.mark.parametrize("shape", ["line", "cosine"])
+def test_ends_are_where_the_motion_begins_not_where_it_is_noticed(shape):
+    """For straight and for half-cosine rises of 0.6 s without noise, onset and offset are within 35 ms (one step)."""
+    t = np.arange(0, 8, 1 / 30)
+    share = np.interp(t, [3.0, 3.6, 4.2], [0, 1, 0])
+    height = share if shape == "line" else 0.5 - 0.5 * np.cos(np.pi * share)
+    moved = np.repeat(np.dstack([height, 0 * height]).reshape(-1, 1, 2), 3, axis=1)
+    (found,) = spot(MotionCurve(t, moved, ("a", "b", "c")))
+    assert (found.onset, found.apex, found.offset) == pytest.approx((3.0, 3.6, 4.2), abs=0.035)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "got"),
+    [({"noise": -1.0}, "noise -1"), ({"floor_px": 0.0}, "floor 0.0 px"), ({"min_s": 2.0, "max_s": 1.0}, "2.0 s and 1.0 s")],
+)
+def test_parameters_out_of_range_are_refused(wrong, got):
     """All ranges in one sentence, with the values given."""
-    with pytest.raises(ConfigError, match=r"expected 0 <= p <= 1.*got p 1\.5"):
-        spot(curve(), p=1.5)
+    with pytest.raises(ConfigError, match=rf"expected noise of 0 or more, floor above 0 px.*got .*{got}"):
+        spot(curve(), **wrong)
 
 
 def test_likelihood_peaks_become_intervals_highest_first():

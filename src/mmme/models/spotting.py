@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from mmme.errors import ConfigError
-from mmme.features.motion import MotionCurve, strongest
+from mmme.features.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 
@@ -54,9 +54,8 @@ class Spotted:
 def spot(
     curve: MotionCurve,
     *,
-    p: float = 0.3,
+    noise: float = 4.0,
     floor_px: float = 0.25,
-    fraction: float = 0.25,
     min_s: float = 0.1,
     max_s: float = 5.0,
 ) -> tuple[Spotted, ...]:
@@ -67,12 +66,11 @@ def spot(
     ----------
     curve
         Of the video.
-    p
-        Peaks count above ``mean + p (max - mean)`` of the curve at their reach (doi:10.1109/ICPR.2014.303), 0..1.
+    noise
+        Peaks count above this many times the median of the curve at their reach, which is what the face does when it
+        does nothing; no strong expression hides a weak one, as it does below a share of the maximum.
     floor_px
         Peaks below this never count [px of a 128-px face], so that a still face gives nothing.
-    fraction
-        An expression begins and ends where its displacement falls to this share of its peak.
     min_s, max_s
         Shortest and longest expression [s].
 
@@ -85,21 +83,31 @@ def spot(
     ------
     ConfigError
         If a parameter is out of range.
+
+    Examples
+    --------
+    >>> t = np.arange(0, 4, 1 / 30)
+    >>> moved = np.zeros((len(t), 3, 2))
+    >>> moved[:, :, 1] = -np.interp(t, [1.8, 2.0, 2.2], [0, 1, 0])[:, None]  # up and down again within 0.4 s
+    >>> [(s.kind, round(s.onset, 1), round(s.apex, 1), round(s.offset, 1)) for s in spot(MotionCurve(t, moved, ("a", "b", "c")))]
+    [('micro', 1.8, 2.0, 2.2)]
     """
-    if not (0 <= p <= 1 and 0 < fraction < 1 and floor_px > 0 and 0 < min_s < max_s):
+    if not (noise >= 0 and floor_px > 0 and 0 < min_s < max_s):
         raise ConfigError(
-            "spotting: expected 0 <= p <= 1, 0 < fraction < 1, floor above 0 px and 0 < min_s < max_s, "
-            f"got p {p}, fraction {fraction}, floor {floor_px} px, {min_s} s and {max_s} s"
+            "spotting: expected noise of 0 or more, floor above 0 px and 0 < min_s < max_s, "
+            f"got noise {noise}, floor {floor_px} px, {min_s} s and {max_s} s"
         )
     found: list[Spotted] = []
     for reach in APEX_REACHES_S:
         regions = curve.bump(reach)
-        level = np.nan_to_num(strongest(regions))
-        if level.max(initial=0.0) < floor_px:
+        level = strongest(regions)
+        seen = np.isfinite(level)
+        if not seen.any():
             continue
-        threshold = max(floor_px, float(level.mean() + p * (level.max() - level.mean())))
+        threshold = max(floor_px, noise * float(np.median(level[seen])))
+        level = np.where(seen, level, 0.0)
         for peak in find_peaks(np.pad(level, 1), height=threshold)[0] - 1:
-            candidate = _around(curve, int(peak), regions[peak], float(level[peak]), reach, fraction)
+            candidate = _around(curve, int(peak), regions[peak], float(level[peak]), reach)
             if min_s <= candidate.offset - candidate.onset <= max_s:
                 found.append(candidate)
     kept: list[Spotted] = []
@@ -110,28 +118,43 @@ def spot(
     return tuple(sorted(kept, key=lambda s: s.onset))
 
 
-def _around(
-    curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: float, reach_s: float, fraction: float
-) -> Spotted:
+def _around(curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: float, reach_s: float) -> Spotted:
     """Follow the strongest regions from the apex down both sides, along the direction in which they moved."""
-    order = np.argsort(-bumps)[:3]
+    order = np.argsort(-bumps)[:STRONGEST]
     times = curve.t[peak] + np.array([-reach_s, 0.0, reach_s])
     before, now, after = curve.at(times)[:, order]
     away = now - 0.5 * (before + after)
     unit = away / np.maximum(np.linalg.norm(away), 1e-12)
     moved = np.einsum("kri,ri->k", curve.displacement[:, order], unit)
-    moved = np.where(np.isfinite(moved), moved, -np.inf)
-    far = max(1, round(2 * reach_s / (curve.t[1] - curve.t[0])))
-    ends = []
-    for side in (-1, 1):
-        stretch = moved[peak::side][: far + 1]
-        low = float(stretch.min()) if np.isfinite(stretch).all() else float(stretch[np.isfinite(stretch)].min())
-        limit = low + fraction * (stretch[0] - low)
-        below = np.flatnonzero(stretch <= limit)
-        ends.append(peak + side * int(below[0] if len(below) else len(stretch) - 1))
-    onset, offset = float(curve.t[ends[0]]), float(curve.t[ends[1]])
+    step = float(curve.t[1] - curve.t[0])
+    far = max(1, round(2 * reach_s / step))
+    onset = float(curve.t[peak]) - step * _foot(moved[peak::-1][: far + 1])
+    offset = float(curve.t[peak]) + step * _foot(moved[peak:][: far + 1])
+    onset, offset = max(onset, float(curve.t[0])), min(offset, float(curve.t[-1]))
     kind: Kind = "micro" if offset - onset <= MICRO_MAX_S else "macro"
     return Spotted(kind, onset, float(curve.t[peak]), offset, score, tuple(curve.names[k] for k in order))
+
+
+def _foot(slope: NDArray[np.float64]) -> float:
+    """
+    Steps from an apex to where the motion begins (or ends): the line through 3/4 and 1/4 of the height, continued to 0.
+
+    The first move above the noise comes later than the first move; the line meets the true foot of a straight rise and
+    of a half cosine alike.
+    """
+    gone = np.flatnonzero(~np.isfinite(slope))
+    slope = slope[: gone[0]] if len(gone) else slope
+    if len(slope) < 2 or slope[0] <= slope.min():
+        return 0.0
+    height = (slope - slope.min()) / (slope[0] - slope.min())
+    high, low = (_first_below(height, level) for level in (0.75, 0.25))
+    return low + 0.5 * (low - high)
+
+
+def _first_below(height: NDArray[np.float64], level: float) -> float:
+    """Return the place, in steps and linear in between, where a curve that starts at 1 first comes down to a level."""
+    k = int(np.argmax(height <= level))
+    return k - 1 + float((height[k - 1] - level) / (height[k - 1] - height[k]))
 
 
 def intervals_from_likelihood(
