@@ -89,8 +89,9 @@ def spot(
     >>> t = np.arange(0, 4, 1 / 30)
     >>> moved = np.zeros((len(t), 3, 2))
     >>> moved[:, :, 1] = -np.interp(t, [1.8, 2.0, 2.2], [0, 1, 0])[:, None]  # up and down again within 0.4 s
-    >>> [(s.kind, round(s.onset, 1), round(s.apex, 1), round(s.offset, 1)) for s in spot(MotionCurve(t, moved, ("a", "b", "c")))]
-    [('micro', 1.8, 2.0, 2.2)]
+    >>> (found,) = spot(MotionCurve(t, moved, ("a", "b", "c")))
+    >>> found.kind, round(found.onset, 1), round(found.apex, 1), round(found.offset, 1)
+    ('micro', 1.8, 2.0, 2.2)
     """
     if not (noise >= 0 and floor_px > 0 and 0 < min_s < max_s):
         raise ConfigError(
@@ -137,10 +138,10 @@ def _around(curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: fl
 
 def _foot(slope: NDArray[np.float64]) -> float:
     """
-    Steps from an apex to where the motion begins (or ends): the line through 3/4 and 1/4 of the height, continued to 0.
+    Count the steps from an apex to where the motion begins or ends: the line through 3/4 and 1/4 of the height, at 0.
 
-    The first move above the noise comes later than the first move; the line meets the true foot of a straight rise and
-    of a half cosine alike.
+    The first move above the noise comes later than the first move. The line meets the foot of a straight rise; of a
+    half cosine it leaves out a sixth of the length, in which a fifteenth of the height is covered.
     """
     gone = np.flatnonzero(~np.isfinite(slope))
     slope = slope[: gone[0]] if len(gone) else slope
