@@ -29,7 +29,7 @@ def planted(face, amplitude_px):
 
 
 @pytest.mark.parametrize("amplitude_px", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize(("method", "share"), [("dis", 0.25), ("tvl1", 0.35), ("farneback", 0.35)])
+@pytest.mark.parametrize(("method", "share"), [("dis", 0.25), ("dis-fast", 0.35), ("tvl1", 0.35), ("farneback", 0.35)])
 def test_known_motion_is_found(face, method, share, amplitude_px):
     """On average the error stays below the given share of the planted motion, wherever that exceeds half its peak."""
     second, bump = planted(face, amplitude_px)
