@@ -106,18 +106,28 @@ def _decoded(
     job: _Job, rows: NDArray[np.intp], values: NDArray[np.float64], width: float, at: float
 ) -> dict[str, list[tuple[Interval, float]]]:
     """Scored intervals by video from the likelihood of one kind on some rows."""
-    found = {}
-    for video in np.unique(job.videos[rows]):
-        here = job.videos[rows] == video
-        found[str(video)] = list(job.decode(job.times_s[rows][here], values[here], threshold=at, half_width_s=width))
-    return found
+    return {
+        video: list(job.decode(job.times_s[rows[here]], values[here], threshold=at, half_width_s=width))
+        for video, here in _by_video(job.videos[rows]).items()
+    }
+
+
+def _by_video(videos: NDArray[np.str_]) -> dict[str, NDArray[np.intp]]:
+    """Positions of the rows of each video, in their order."""
+    names, which = np.unique(videos, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(names)))
+    return {str(name): part for name, part in zip(names, np.split(order, ends[:-1]), strict=True)}
 
 
 def _threshold(job: _Job, rows: NDArray[np.intp], values: NDArray[np.float64], kind: str, width: float) -> float:
     """Threshold of highest pooled F1 on out-of-fold curves of training subjects; the higher one of equals."""
     best, best_f1 = float("nan"), -1.0
+    groups = [(video, here, job.times_s[rows[here]]) for video, here in _by_video(job.videos[rows]).items()]
     for at in np.unique(np.quantile(values, QUANTILES)):
-        found = _decoded(job, rows, values, width, float(at))
+        found = {
+            video: job.decode(times, values[here], threshold=float(at), half_width_s=width) for video, here, times in groups
+        }
         counts = pooled(
             match([i for k, i in job.truth.get(video, ()) if k == kind], [i for i, _ in spotted], min_iou=job.min_iou)
             for video, spotted in found.items()

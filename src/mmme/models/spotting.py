@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
 from mmme.errors import ConfigError
@@ -194,11 +195,12 @@ def intervals_from_likelihood(
     """
     if len(t) < 3:
         return []
-    step = float(np.median(np.diff(t)))
+    step = float(t[-1] - t[0]) / (len(t) - 1)
     width = 2 * int(0.5 * smooth_s * half_width_s / step) + 1
-    padded = np.pad(np.nan_to_num(likelihood), width // 2, mode="edge")
-    curve = np.convolve(padded, np.full(width, 1 / width), mode="valid")
-    peaks = find_peaks(np.pad(curve, 1, constant_values=-1.0))[0] - 1
+    curve = uniform_filter1d(np.where(np.isfinite(likelihood), likelihood, 0.0), width, mode="nearest")
+    if curve.max() < threshold:
+        return []
+    peaks = find_peaks(np.concatenate([[-1.0], curve, [-1.0]]), height=threshold)[0] - 1
     kept: list[tuple[Interval, float]] = []
     for peak in sorted(peaks[curve[peaks] >= threshold], key=lambda k: -curve[k]):
         interval = Interval(float(t[peak] - half_width_s), float(t[peak] + half_width_s))

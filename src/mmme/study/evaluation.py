@@ -147,6 +147,7 @@ def _spot(
         truth=truth,
         estimator=make_model(config.spotting.model, random_state=config.seed),
         decode=intervals_from_likelihood,
+        n_inner=3,
         min_iou=config.spotting.min_iou,
         title=title,
         model={"name": config.spotting.model, "modalities": names},
