@@ -14,7 +14,7 @@ __all__ = ["demo"]
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
-@click.option("--subjects", type=int, default=10, show_default=True, help="Simulated sessions.")
+@click.option("--subjects", type=int, default=8, show_default=True, help="Simulated sessions.")
 @click.option("--trials", type=int, default=9, show_default=True, help="Trials per session, up to 48.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the simulation and of the evaluation.")
 @work_options

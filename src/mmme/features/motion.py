@@ -187,7 +187,7 @@ def motion_features(
     video: Stream,
     samples: Sequence[Sample],
     *,
-    rate_hz: float = 30.0,
+    rate_hz: float = 20.0,
     finder: FaceFinder | None = None,
 ) -> FeatureTable:
     """

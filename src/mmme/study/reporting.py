@@ -86,7 +86,7 @@ def report_of_study(
     n_coders = len({e.coder for e in rows})
     table = described.tables["face"]
     facts = [
-        ("data", f"{described.study.name}{' (simulated)' if described.study.simulated else ''}"),
+        ("data", described.study.name),
         ("subjects", f"{len(described.clocks)} described, {len(failures)} failed"),
         ("trials", str(len(described.trials))),
         (
