@@ -101,7 +101,7 @@ def test_likelihood_peaks_become_intervals_highest_first():
     t = np.arange(0, 6, 0.1)
     likelihood = np.zeros(60)
     likelihood[[10, 30, 50]] = [0.7, 0.9, 0.4]
-    found = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.25, smooth_s=0.0)
+    found = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.25, smooth=0.0)
     assert [round(score, 6) for _, score in found] == [0.9, 0.7]
     assert [(round(i.start, 6), round(i.stop, 6)) for i, _ in found] == [(2.75, 3.25), (0.75, 1.25)]
 
@@ -111,10 +111,22 @@ def test_of_two_near_peaks_the_higher_stays():
     t = np.arange(0, 4, 0.1)
     likelihood = np.zeros(40)
     likelihood[[20, 22]] = [0.8, 0.9]
-    (found,) = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.3, smooth_s=0.0)
+    (found,) = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.3, smooth=0.0)
     assert found[0].centre_s == pytest.approx(2.2)
 
 
 def test_too_short_a_curve_has_no_peak():
     """Two values have no peak between them."""
     assert list(intervals_from_likelihood(np.arange(2.0), np.ones(2), threshold=0.5, half_width_s=0.1)) == []
+
+
+def test_a_long_kind_ends_where_its_curve_does() -> None:
+    """A plateau of 1.2 s is found with its own ends, within a step; a short kind keeps its half-width."""
+    t = np.arange(0, 5, 0.05)
+    likelihood = np.where((t > 1.98) & (t < 3.18), 0.8, 0.05)
+
+    ((long, _),) = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.5, smooth=0.0)
+    ((short, _),) = intervals_from_likelihood(t, likelihood, threshold=0.5, half_width_s=0.2, smooth=0.0)
+
+    assert (long.start, long.stop) == pytest.approx((1.98, 3.18), abs=0.05)
+    assert short.duration_s == pytest.approx(0.4)

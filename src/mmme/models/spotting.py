@@ -23,6 +23,8 @@ from mmme.types import Kind
 __all__ = ["Spotted", "intervals_from_likelihood", "spot"]
 
 MICRO_MAX_S = 0.5
+#: Kinds of a longer half-width have ends of their own in a likelihood curve.
+RESOLVED_S = 0.25
 #: Reaches at which an apex is looked for: half of a short, of a long micro-expression, and of a macro-expression.
 APEX_REACHES_S = (0.15, 0.25, 0.6, 1.2)
 
@@ -165,10 +167,14 @@ def intervals_from_likelihood(
     *,
     threshold: float,
     half_width_s: float,
-    smooth_s: float = 0.5,
+    smooth: float = 0.5,
 ) -> Sequence[tuple[Interval, float]]:
     """
-    Read intervals off the likelihood curve of one kind: each peak with a fixed half-width, the highest first.
+    Read intervals off the likelihood curve of one kind, the highest peak first.
+
+    A long kind reaches from its peak down both sides to half the peak's height, on each side at least half of and at
+    most twice the half-width: the curve says where it ends, the kind says within which limits. A short kind, whose ends
+    the features behind the curve cannot resolve, gets its half-width on both sides.
 
     Parameters
     ----------
@@ -177,8 +183,8 @@ def intervals_from_likelihood(
     threshold
         Peaks at or above count.
     half_width_s
-        Half the length of the intervals [s].
-    smooth_s
+        Half the usual length of the kind [s].
+    smooth
         The curve is averaged over this share of the half-width first.
 
     Returns
@@ -190,20 +196,27 @@ def intervals_from_likelihood(
     --------
     >>> t = np.arange(0, 2, 0.1)
     >>> [(i.start, i.stop, s) for i, s in intervals_from_likelihood(
-    ...     t, np.where(t == 1.0, 0.9, 0.1), threshold=0.5, half_width_s=0.2, smooth_s=0.0)]
+    ...     t, np.where(t == 1.0, 0.9, 0.1), threshold=0.5, half_width_s=0.2, smooth=0.0)]
     [(0.8, 1.2, 0.9)]
     """
     if len(t) < 3:
         return []
     step = float(t[-1] - t[0]) / (len(t) - 1)
-    width = 2 * int(0.5 * smooth_s * half_width_s / step) + 1
+    width = 2 * int(0.5 * smooth * half_width_s / step) + 1
     curve = uniform_filter1d(np.where(np.isfinite(likelihood), likelihood, 0.0), width, mode="nearest")
     if curve.max() < threshold:
         return []
     peaks = find_peaks(np.concatenate([[-1.0], curve, [-1.0]]), height=threshold)[0] - 1
     kept: list[tuple[Interval, float]] = []
     for peak in sorted(peaks[curve[peaks] >= threshold], key=lambda k: -curve[k]):
-        interval = Interval(float(t[peak] - half_width_s), float(t[peak] + half_width_s))
+        before_s, after_s = half_width_s, half_width_s
+        if half_width_s > RESOLVED_S:
+            low = np.flatnonzero(curve < 0.5 * curve[peak])
+            split = int(np.searchsorted(low, peak))
+            first = t[low[split - 1]] + 0.5 * step if split else t[0]
+            last = t[low[split]] - 0.5 * step if split < len(low) else t[-1]
+            before_s, after_s = np.clip([t[peak] - first, last - t[peak]], 0.5 * half_width_s, 2 * half_width_s)
+        interval = Interval(float(t[peak] - before_s), float(t[peak] + after_s))
         if all(interval.overlap_s(other) == 0 for other, _ in kept):
             kept.append((interval, float(curve[peak])))
     return kept
