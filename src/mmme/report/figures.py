@@ -127,7 +127,7 @@ def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
         for i, j in np.ndindex(*counts.shape):
             ax.text(j, i, f"{counts[i, j]}", ha="center", va="center", size=9, color="white" if share[i, j] > 0.55 else INK)
         ax.set(xticks=range(len(classes)), yticks=range(len(classes)), title=title, xlabel="predicted")
-        ax.set_xticklabels([c[:4] for c in classes])
+        ax.set_xticklabels(classes, fontsize=7)
         ax.set_yticklabels(classes if ax is axes[0] else [""] * len(classes))
         ax.title.set_fontsize(9)
         for side in ("left", "bottom"):
