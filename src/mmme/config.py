@@ -60,7 +60,11 @@ class Body(_Section):
 class Recognition(_Section):
     """How expressions are classified."""
 
-    model: str = Field(default="svm-linear", description="Name of the classifier; `mmme evaluate --help` lists them.")
+    model: str = Field(
+        default="svm-linear",
+        description="Classifier of the face, and of face and body joined; `mmme evaluate --help` lists them.",
+    )
+    body_model: str = Field(default="lda", description="Classifier of the body alone, also within late fusion.")
     protocol: str = Field(default="loso", description="loso, lovo, or another named protocol.")
     fusion: Literal["early", "late", "both"] = Field(
         default="both", description="Face and body: features joined (early), probabilities averaged (late), or both runs."

@@ -85,12 +85,18 @@ def _fused(tables: Mapping[str, FeatureTable], fusion: str, config: RunConfig) -
     joined = tables[names[0]]
     for name in names[1:]:
         joined = joined.joined(tables[name])
-    name, seed = config.recognition.model, config.seed
+    seed = config.seed
     if fusion != "late":
-        return joined, make_model(name, random_state=seed)
+        return joined, make_model(_model_name(names, config), random_state=seed)
     ends = np.cumsum([tables[n].X.shape[1] for n in names]).tolist()
     columns = {n: list(range(end - tables[n].X.shape[1], end)) for n, end in zip(names, ends, strict=True)}
-    return joined, LateFusion({n: make_model(name, random_state=seed) for n in names}, columns, random_state=seed)
+    parts = {n: make_model(_model_name([n], config), random_state=seed) for n in names}
+    return joined, LateFusion(parts, columns, random_state=seed)
+
+
+def _model_name(modalities: Sequence[str], config: RunConfig) -> str:
+    """Few bodily features want another classifier than many pixels."""
+    return config.recognition.body_model if list(modalities) == ["body"] else config.recognition.model
 
 
 def _recognise(
@@ -105,6 +111,7 @@ def _recognise(
     step: Step | None,
 ) -> Result:
     table, estimator = _fused(tables, fusion, config)
+    names = [_model_name([n], config) for n in tables] if fusion == "late" else [_model_name(list(tables), config)]
     by = "dataset" if "dataset" in table.strata else None
     return evaluate.run(
         table,
@@ -112,7 +119,7 @@ def _recognise(
         config.recognition.protocol,
         classes=classes,
         title=title,
-        model={"name": config.recognition.model, "fusion": fusion, "modalities": list(tables)},
+        model={"name": " + ".join(names), "fusion": fusion, "modalities": list(tables)},
         dataset=dataset,
         config={"run": config.model_dump(mode="json"), "classes": list(classes) if classes else None},
         seed=config.seed,

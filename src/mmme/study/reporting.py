@@ -94,7 +94,7 @@ def report_of_study(
             f"{kinds['micro']} micro, {kinds['macro']} macro ({len(rows)} rows of {n_coders} coders)",
         ),
         ("recognised", f"{len(table)} expressions ({config.rows.kind}): {_counted(table.labels.tolist())}"),
-        ("models", f"recognition {config.recognition.model}, spotting {config.spotting.model}"),
+        ("models", ", ".join(f"{r.task} from {r.title}: {r.model['name']}" for r in made.results)),
     ]
     findings = [*described.findings, *(f for r in made.results for f in check_result(r))]
     return ReportMaterial(
