@@ -77,13 +77,17 @@ class Spotting(_Section):
     step_s: float = Field(default=0.05, gt=0, le=1, description="Distance of the moments that are scored [s].")
     min_iou: float = Field(default=0.5, gt=0, le=1, description="A spotted interval hits at this IoU or above.")
     model: str = Field(default="logistic", description="Classifier of a moment: neutral, micro, macro.")
+    n_inner: int = Field(default=3, ge=2, description="Folds of training subjects on which thresholds are chosen.")
 
 
 class Scores(_Section):
     """How certain a score is."""
 
     n_bootstrap: int = Field(default=10_000, ge=100, description="Draws of subjects behind each 95 % interval.")
-    n_permutations: int = Field(default=10_000, ge=100, description="Label permutations behind each chance level.")
+    n_permutations: int = Field(
+        default=10_000, ge=100, description="Label permutations behind each chance level of recognition."
+    )
+    n_placements: int = Field(default=200, ge=20, description="Random placements behind each chance level of spotting.")
 
 
 class RunConfig(_Section):

@@ -11,6 +11,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mmme.errors import ConfigError, MmmeError
@@ -53,6 +54,9 @@ def _attempt(function: Callable[[T], R], item: T) -> tuple[R | None, str]:
         return function(item), ""
     except MmmeError as error:
         return None, str(error)
+    except OSError as error:  # its path may hold a name
+        name = Path(str(error.filename)).name if error.filename else "a file"
+        return None, f"{type(error).__name__}: {error.strerror or 'failed'} ({name})"
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return None, f"{type(error).__name__}: {error} (at {frame.name}, line {frame.lineno})"

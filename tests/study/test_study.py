@@ -12,8 +12,10 @@ from mmme.errors import DataError
 from mmme.evaluate import load_result, save_result
 from mmme.report import write_report
 from mmme.study import (
+    Run,
     check_path,
     describe_study,
+    differences,
     evaluate_study,
     evaluate_table,
     gather,
@@ -23,7 +25,6 @@ from mmme.study import (
     report_of_table,
     rerun,
     result_name,
-    same_predictions,
 )
 from mmme.workers import Workers
 
@@ -31,7 +32,7 @@ from mmme.workers import Workers
 @pytest.fixture(scope="module")
 def evaluated(described, config, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    return evaluate_study(described, config, out, workers=Workers()), out
+    return evaluate_study(described, out, Run(config, Workers())), out
 
 
 def test_no_raw_name_survives_the_import(raw, study):
@@ -144,7 +145,7 @@ def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluate
     for result in made.results:
         assert result.dataset["simulated"] is True
         assert all(np.isfinite([s.low, s.high]).all() for s in result.scores if s.name in ("UF1", "F1 overall"))
-        assert same_predictions(load_result(out / result_name(result)), result) == ""
+        assert differences(load_result(out / result_name(result)), result) == ""
 
 
 @pytest.mark.parametrize("index", [3, 6])
@@ -155,7 +156,7 @@ def test_a_result_runs_again_from_itself(evaluated, index):
     made, out = evaluated
     stored = load_result(out / result_name(made.results[index]))
 
-    assert same_predictions(stored, rerun(stored, workers=Workers())) == ""
+    assert differences(stored, rerun(stored, out, workers=Workers())) == ""
 
 
 def test_a_result_whose_table_changed_is_not_run_again(evaluated, tmp_path):
@@ -168,7 +169,7 @@ def test_a_result_whose_table_changed_is_not_run_again(evaluated, tmp_path):
     shutil.copy(out / "body.npz", tmp_path / "face.npz")
 
     with pytest.raises(DataError, match=r"face.npz: expected the table this result was made from, got another"):
-        rerun(made.results[0], data=tmp_path, workers=Workers())
+        rerun(made.results[0], tmp_path, workers=Workers())
 
 
 def test_different_predictions_are_told(evaluated):
@@ -178,7 +179,7 @@ def test_different_predictions_are_told(evaluated):
     made, _ = evaluated
     first, second = made.results[0], made.results[1]
 
-    assert "became" in same_predictions(first, second)
+    assert "became" in differences(first, second)
 
 
 def test_the_report_is_one_file_that_says_simulated(evaluated, described, config, tmp_path):
@@ -238,7 +239,7 @@ def test_real_micro_expressions(config, tmp_path):
     path = Path(__file__).parents[2].parent / "shared" / "data" / "megc2019_flow" / "flow442.npz"
     if not path.exists():
         pytest.skip("the 442 flow images of the MEGC2019 composite are not on this machine")
-    result = evaluate_table(path, config, workers=Workers())
+    result = evaluate_table(path, tmp_path, Run(config, Workers()))
 
     assert len(result.predictions["truth"]) == 442
     assert len(set(result.predictions["subject"])) == 68
@@ -246,6 +247,95 @@ def test_real_micro_expressions(config, tmp_path):
     assert result.chance["UF1"]["p95"] < 0.40
     assert {s.group for s in result.scores} == {"all", "casme2", "samm", "smic"}
     save_result(result, tmp_path / "r.json")
-    assert same_predictions(load_result(tmp_path / "r.json"), rerun(result, workers=Workers())) == ""
-    assert "casme2" in write_report(report_of_table(result), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert differences(load_result(tmp_path / "r.json"), rerun(result, path.parent, workers=Workers())) == ""
+    assert "casme2" in write_report(report_of_table(result, path), tmp_path / "r.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+
+
+def test_a_subject_without_an_expression_to_recognise_is_still_searched(study, config, tmp_path):
+    """
+    Where false alarms can only be false, they count: no expression of the kind removes no one from spotting.
+    """
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("derivatives"))
+    lines = (copy / "coding.tsv").read_text(encoding="utf-8").splitlines()
+    (copy / "coding.tsv").write_text("\n".join(x for x in lines if not x.startswith("S02")) + "\n", encoding="utf-8")
+
+    outcomes = describe_study(copy, config, workers=Workers())
+    found = gather(copy, [str(o.value) for o in outcomes])
+
+    assert "S02" not in found.tables["face"].subjects
+    assert "S02" in found.tables["face-moments"].subjects
+
+
+def test_a_corrected_annotation_is_described_anew(study, config, described):
+    """
+    The key of a description changes with the coded events, the frame times, the markers and the versions.
+    """
+    from mmme.datasets.study import open_study
+    from mmme.study.describe import _key
+
+    opened = open_study(study)
+    before = _key(opened, "S01", config)
+    text = (study / "coding.tsv").read_text(encoding="utf-8")
+    try:
+        (study / "coding.tsv").write_text(text + "\n", encoding="utf-8")
+        assert _key(opened, "S01", config) != before
+    finally:
+        (study / "coding.tsv").write_text(text, encoding="utf-8")
+
+
+def test_a_missing_modality_is_a_failure_and_not_a_score(described, config, tmp_path):
+    """
+    A body without a single value gives no score from imputed numbers; the face's results are made and stored.
+    """
+    from dataclasses import replace
+    from types import MappingProxyType
+
+    nothing = {}
+    for name, table in described.tables.items():
+        if name.startswith("body"):
+            reason = np.ones_like(table.reason)
+            table = replace(table, X=np.full_like(table.X, np.nan), reason=reason, reasons=("", "no stream"))
+        nothing[name] = table
+    made = evaluate_study(replace(described, tables=MappingProxyType(nothing)), tmp_path, Run(config, Workers()))
+
+    assert [(r.task, r.title) for r in made.results] == [("recognition", "face"), ("spotting", "face")]
+    assert {place for place, _ in made.failures} == {
+        "recognition from body",
+        "recognition from face + body, early",
+        "recognition from face + body, late",
+        "spotting from body",
+        "spotting from face + body",
+    }
+    assert all("expected at least one value, got none (no stream)" in why for _, why in made.failures)
+    assert (tmp_path / "recognition-face.result.json").exists()
+
+
+def test_a_table_of_a_simulated_study_stays_simulated(evaluated, config, tmp_path):
+    """
+    Evaluated by itself, a table says where it came from.
+    """
+    _, out = evaluated
+    result = evaluate_table(out / "body.npz", tmp_path, Run(config, Workers()))
+
+    assert result.dataset["simulated"] is True
+    assert result.model["classifiers"] == {"all": "svm-linear"}
+
+
+def test_missing_numbers_and_edited_scores_are_told(evaluated):
+    """
+    A number that is missing on one side differs, on both sides it does not; a stored score must follow from its predictions.
+    """
+    from dataclasses import replace
+
+    made, _ = evaluated
+    result = made.results[0]
+    name = next(n for n in result.predictions if n.startswith("score:"))
+    missing = {**result.predictions, name: [None, *result.predictions[name][1:]]}
+    nan = {**result.predictions, name: [float("nan"), *result.predictions[name][1:]]}
+
+    assert differences(replace(result, predictions=missing), replace(result, predictions=nan)) == ""
+    assert differences(result, replace(result, predictions=nan)).startswith(f"{name} in row 0")
+    edited = (replace(result.scores[0], value=0.99), *result.scores[1:])
+    assert "its predictions give" in differences(replace(result, scores=edited), result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,7 +91,7 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]])
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on standard output, NaN as null."""
+    """Print JSON on standard output, what is not finite as null."""
     click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 
@@ -99,7 +100,7 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, float) and value != value:  # only NaN differs from itself
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 

@@ -28,7 +28,7 @@ def demo(out: Path, *, subjects: int, trials: int, seed: int, jobs: int, schedul
     from mmme.config import load_config
     from mmme.report import write_report
     from mmme.simulate import StudyPlan, simulate_study
-    from mmme.study import describe_study, evaluate_study, gather, import_study, report_of_study
+    from mmme.study import Run, describe_study, evaluate_study, gather, import_study, report_of_study
     from mmme.workers import Workers
 
     started = time.monotonic()
@@ -44,7 +44,7 @@ def demo(out: Path, *, subjects: int, trials: int, seed: int, jobs: int, schedul
         described = gather(study, [o.value for o in outcomes if o.value])
         results = out / "results"
         results.mkdir(exist_ok=True)
-        made = evaluate_study(described, config, results, workers=workers, step=step)
+        made = evaluate_study(described, results, Run(config, workers, step))
         page = write_report(report_of_study(described, made, config, failures), out / "report.html")
     rows = []
     for result in made.results:

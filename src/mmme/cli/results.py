@@ -92,10 +92,8 @@ def evaluate(
     svm-linear, svm-linear-nested, svm-rbf, logistic, lda, ridge, forest.
     """
     from mmme.config import load_config
-    from mmme.evaluate import save_result
     from mmme.report import write_report
-    from mmme.study import describe_study, evaluate_study, evaluate_table, gather, report_of_study, report_of_table
-    from mmme.study import result_name as name_of
+    from mmme.study import Run, describe_study, evaluate_study, evaluate_table, gather, report_of_study, report_of_table
     from mmme.workers import Workers
 
     if not data.exists():
@@ -104,16 +102,18 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
         if data.is_file():
-            result = evaluate_table(data, config, workers=workers, step=step)
-            save_result(result, out / name_of(result))
+            result = evaluate_table(data, out, Run(config, workers, step))
             results: tuple[Result, ...] = (result,)
-            material, failures = report_of_table(result), 0
+            material, failures = report_of_table(result, data), 0
         else:
             outcomes = describe_study(data, config, workers=workers, step=step)
             failures = _report_failures(outcomes)
             described = gather(data, [o.value for o in outcomes if o.value])
-            made = evaluate_study(described, config, out, workers=workers, step=step)
+            made = evaluate_study(described, out, Run(config, workers, step))
             results = made.results
+            failures += len(made.failures)
+            for place, why in made.failures:
+                click.echo(f"failed: {place}: {why}", err=True)
             material = report_of_study(described, made, config, [(o.item.subject, o.error) for o in outcomes if o.error])
         page = write_report(material, out / "report.html")
     if as_json:
@@ -143,14 +143,15 @@ def _scores(result: Result) -> dict[str, object]:
 def rerun(result: Path, *, data: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
     """Fit and predict a stored RESULT again, from what it holds, and compare; exit 1 if a prediction differs."""
     from mmme.evaluate import environment, load_result
+    from mmme.study import differences
     from mmme.study import rerun as run_again
-    from mmme.study import same_predictions
     from mmme.workers import Workers
 
     stored = load_result(result)
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
-        again = run_again(stored, data=data, workers=workers, step=step)
-    different = same_predictions(stored, again)
+        folder = data or result.parent / str(stored.dataset["folder"])
+        again = run_again(stored, folder, workers=workers, step=step)
+    different = differences(stored, again)
     now = environment()
     changed = [f"{k} {v} -> {now.get(k, 'none')}" for k, v in stored.versions.items() if now.get(k) != v]
     if changed:

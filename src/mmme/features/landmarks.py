@@ -20,9 +20,13 @@ from numpy.typing import NDArray
 from mmme.errors import DataError
 from mmme.types import Samples
 
-__all__ = ["N_POINTS", "FaceFinder", "FaceMesh", "LandmarkTrack", "track_landmarks"]
+__all__ = ["N_POINTS", "FaceFinder", "FaceMesh", "LandmarkTrack", "NoFaceError", "track_landmarks"]
 
 N_POINTS = 468
+
+
+class NoFaceError(DataError):
+    """Nobody is to be seen."""
 
 
 class FaceFinder(Protocol):
@@ -190,7 +194,7 @@ def track_landmarks(
             points[k] = found
     track = LandmarkTrack(t[index], points)
     if not track.found.any():
-        raise DataError(
+        raise NoFaceError(
             f"{where}: expected a face, got none in the {len(index)} frames looked at; is it in view and upright?"
         )
     return track

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError
 from mmme.features.flow import flow
 from mmme.features.flow_images import FACE_PX, mean_frame
-from mmme.features.landmarks import FaceFinder, FaceMesh, nearest, track_landmarks
+from mmme.features.landmarks import FaceFinder, FaceMesh, NoFaceError, nearest, track_landmarks
 from mmme.features.regions import REGIONS, region_masks, skin_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.interval import Interval
@@ -145,8 +145,9 @@ def motion_curve(
             break
         points = np.where(recorded[block, None, None], track.at(times[block]), np.float32(np.nan))  # no frame, no face
         displacement[block] = carried + _against_first(video, times[block], points, method, average_s)
-        last = displacement[block.stop - 1]
-        carried = np.where(np.isfinite(last), last, 0.0)
+        seen = np.flatnonzero(np.isfinite(displacement[block]).all(axis=(1, 2)))
+        if len(seen):  # after a stretch without a face the next reference goes on from where it was last seen
+            carried = displacement[start + seen[-1]]
         if progress:
             progress(block.stop, len(times))
     return MotionCurve(times, displacement, tuple(REGIONS))
@@ -227,10 +228,13 @@ def motion_features(
         trials.setdefault((sample.subject, sample.trial), []).append(k)
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
         for (_, span), rows in trials.items():
+            covered = video.between(span)
+            if covered.stop - covered.start < 2:
+                continue  # the rows keep their reason
             try:
                 curve = motion_curve(video, span, rate_hz=rate_hz, finder=looking)
-            except DataError:
-                continue  # the rows keep their reason: no face, or no frame
+            except NoFaceError:
+                continue
             X[rows] = _described(curve, np.array([samples[k].apex for k in rows]))
     reason[np.isfinite(X).all(axis=1)] = 0
     X[reason > 0] = np.nan

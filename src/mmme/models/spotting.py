@@ -174,7 +174,8 @@ def intervals_from_likelihood(
 
     A long kind reaches from its peak down both sides to half the peak's height, on each side at least half of and at
     most twice the half-width: the curve says where it ends, the kind says within which limits. A short kind, whose ends
-    the features behind the curve cannot resolve, gets its half-width on both sides.
+    the features behind the curve cannot resolve, gets its half-width on both sides. No interval leaves the curve, and
+    there are no peaks where the likelihood is not known.
 
     Parameters
     ----------
@@ -203,7 +204,9 @@ def intervals_from_likelihood(
         return []
     step = float(t[-1] - t[0]) / (len(t) - 1)
     width = 2 * int(0.5 * smooth * half_width_s / step) + 1
-    curve = uniform_filter1d(np.where(np.isfinite(likelihood), likelihood, 0.0), width, mode="nearest")
+    known = np.isfinite(likelihood)
+    curve = uniform_filter1d(np.where(known, likelihood, 0.0), width, mode="nearest")
+    curve = np.where(known, curve, -1.0)  # no likelihood, no peak
     if curve.max() < threshold:
         return []
     peaks = find_peaks(np.concatenate([[-1.0], curve, [-1.0]]), height=threshold)[0] - 1
@@ -216,7 +219,8 @@ def intervals_from_likelihood(
             first = t[low[split - 1]] + 0.5 * step if split else t[0]
             last = t[low[split]] - 0.5 * step if split < len(low) else t[-1]
             before_s, after_s = np.clip([t[peak] - first, last - t[peak]], 0.5 * half_width_s, 2 * half_width_s)
-        interval = Interval(float(t[peak] - before_s), float(t[peak] + after_s))
+        start, stop = np.clip([t[peak] - before_s, t[peak] + after_s], t[0], t[-1])
+        interval = Interval(float(start), float(stop))
         if all(interval.overlap_s(other) == 0 for other, _ in kept):
             kept.append((interval, float(curve[peak])))
     return kept

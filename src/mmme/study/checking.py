@@ -8,7 +8,7 @@ from mmme.align import align
 from mmme.checks import Finding, check_result, check_study, check_table
 from mmme.config import RunConfig
 from mmme.datasets.study import open_study
-from mmme.errors import AlignmentError, DataError
+from mmme.errors import AlignmentError, DataError, MmmeError
 from mmme.evaluate import load_result
 from mmme.study.describe import cut_into_trials, findings_of
 from mmme.study.evaluation import read_any_table
@@ -44,4 +44,6 @@ def check_path(path: Path) -> list[Finding]:
             trials += cut.trials
         except AlignmentError as error:
             findings.append(Finding("A001", "error", subject, str(error)))
+        except MmmeError as error:
+            findings.append(Finding("D010", "error", subject, str(error)))
     return [*findings, *check_study(trials)]

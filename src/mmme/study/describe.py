@@ -12,8 +12,9 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from mmme.config import RunConfig
 from mmme.datasets.catalogue import dataset_info
 from mmme.datasets.study import Study, open_study
 from mmme.errors import DataError
+from mmme.evaluate import environment
 from mmme.features.body import body_features
 from mmme.features.flow_images import flow_images, pooled
 from mmme.features.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.io.table_npz import read_table, write_table
-from mmme.trials import Trials, build_trials, expression_samples, grid_samples
+from mmme.trials import Trials, build_trials, expression_samples, grid_samples, left_out
 from mmme.types import ClockMap, Expression, FeatureTable, Recording, Timeline, Trial
 from mmme.workers import Outcome, Workers
 
@@ -67,6 +69,8 @@ class Described:
         By subject and device.
     findings
         Of all recordings.
+    left_out
+        Expressions whose emotion has no class in the class map, by emotion.
     """
 
     study: Study
@@ -74,6 +78,7 @@ class Described:
     trials: tuple[Trial, ...]
     clocks: Mapping[str, Mapping[str, ClockMap]]
     findings: tuple[Finding, ...]
+    left_out: Mapping[str, int]
 
 
 def derivatives(study: Path) -> Path:
@@ -84,8 +89,14 @@ def derivatives(study: Path) -> Path:
 def _key(study: Study, subject: str, config: RunConfig) -> str:
     """Hash of everything that can change a description."""
     relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting"}, mode="json")
-    text = json.dumps([__version__, study.revision, subject, relevant], sort_keys=True)
+    made_from = [study.revision, *(hashlib.sha256(p.read_bytes()).hexdigest() for p in _small_files(study, subject))]
+    text = json.dumps([__version__, environment(), made_from, subject, relevant], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _small_files(study: Study, subject: str) -> list[Path]:
+    """Tables of a study that a person may correct: coded events, frame times, markers, channels."""
+    return [study.path / "coding.tsv", *sorted((study.path / f"sub-{subject}").rglob("*.tsv"))]
 
 
 def describe_subject(job: SubjectJob) -> str:
@@ -129,14 +140,17 @@ def describe_subject(job: SubjectJob) -> str:
     )
     moments = grid_samples(cut.trials, step_s=config.spotting.step_s)
     video = timeline.stream("video")
-    images = flow_images(video, rows, size=config.face.size_px, method=config.face.flow)
-    write_table(pooled(images, block=config.face.pool), partial / "face.npz")
-    write_table(body_features(timeline, rows, signals=config.body.signals), partial / "body.npz")
-    write_table(motion_features(video, moments), partial / "face-moments.npz")
-    write_table(body_features(timeline, moments, signals=config.body.signals), partial / "body-moments.npz")
+    origin = {"simulated": "yes" if study.simulated else "no", "study": study.name}
+    if rows:  # a subject without an expression of the kind has nothing to recognise, and all the more to be searched
+        images = flow_images(video, rows, size=config.face.size_px, method=config.face.flow)
+        _keep(pooled(images, block=config.face.pool), partial / "face.npz", origin)
+        _keep(body_features(timeline, rows, signals=config.body.signals), partial / "body.npz", origin)
+    _keep(motion_features(video, moments), partial / "face-moments.npz", origin)
+    _keep(body_features(timeline, moments, signals=config.body.signals), partial / "body-moments.npz", origin)
     description = {
         "key": key,
-        "mmme": __version__,
+        "versions": environment(),
+        "left_out": left_out(cut.trials, kind=kind, class_of=info.class_map(config.rows.classes)),
         "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
         "trials": [_trial_as_json(trial) for trial in cut.trials],
         "findings": [asdict(f) for f in findings_of(study, job.subject, recording, timeline, cut)],
@@ -144,6 +158,11 @@ def describe_subject(job: SubjectJob) -> str:
     (partial / "description.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     os.replace(partial, target)  # noqa: PTH105 - a description is there whole or not at all
     return job.subject
+
+
+def _keep(table: FeatureTable, path: Path, origin: Mapping[str, str]) -> None:
+    """Write a table that says what it was made from."""
+    write_table(replace(table, origin={**table.origin, **origin}), path)
 
 
 def cut_into_trials(study: Study, subject: str, timeline: Timeline) -> Trials:
@@ -234,7 +253,13 @@ def gather(study: Path, subjects: Sequence[str]) -> Described:
         if not path.exists():
             raise DataError(f"{path}: expected a description of {subject}, got none; run `mmme features {study}` first")
         descriptions[subject] = json.loads(path.read_text(encoding="utf-8"))
-    tables = {name: stack([read_table(folder / f"sub-{s}" / f"{name}.npz") for s in subjects]) for name in TABLES}
+    tables = {}
+    for name in TABLES:
+        files = [folder / f"sub-{s}" / f"{name}.npz" for s in subjects]
+        there = [read_table(file) for file in files if file.exists()]
+        if not there:
+            raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
+        tables[name] = stack(there)
     trials = tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"])
     findings = tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"])
     return Described(
@@ -243,4 +268,5 @@ def gather(study: Path, subjects: Sequence[str]) -> Described:
         trials=trials,
         clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in subjects},
         findings=(*findings, *check_study(trials)),
+        left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in subjects), Counter())),
     )

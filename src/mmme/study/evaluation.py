@@ -1,12 +1,13 @@
 """
-Run recognition and spotting on tables, store what a Result needs to be run again, and run it again.
+Recognition and spotting on tables, and the tables and Results they leave on disk.
 
-A Result names its table files with their SHA-256. They lie beside it, or where ``--data`` says.
+A Result names its table files with their SHA-256 and the folder they are in, seen from the Result's own.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from mmme import evaluate
-from mmme.config import RunConfig, load_config
+from mmme.config import RunConfig
 from mmme.datasets.catalogue import dataset_info
-from mmme.errors import DataError
+from mmme.errors import DataError, ProtocolError
 from mmme.features.flow_images import pooled, standardised_images
 from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
-from mmme.io.moments_npz import Moments, read_moments, write_moments
+from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
 from mmme.models.classical import make_model
 from mmme.models.fusion import LateFusion
@@ -32,13 +33,22 @@ from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result
 from mmme.workers import Workers
 
-__all__ = ["StudyResults", "evaluate_study", "evaluate_table", "rerun", "result_name", "same_predictions"]
+__all__ = [
+    "Run",
+    "StudyResults",
+    "evaluate_study",
+    "evaluate_table",
+    "read_any_table",
+    "recognise",
+    "result_name",
+    "sha256_of",
+    "spot",
+]
 
 Step = Callable[[str, int, int], None]
 Truth = Mapping[str, Sequence[tuple[str, Interval]]]
 
 MODALITIES = ("face", "body")
-SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +62,27 @@ class StudyResults:
         Recognition first, then spotting.
     curves
         Likelihood curves of spotting, by the title of their result.
+    failures
+        Runs that could not be made, with the sentence that says why.
     """
 
     results: tuple[Result, ...]
     curves: Mapping[str, evaluate.Curves]
+    failures: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """The run file, where folds run, and whom to tell of progress."""
+
+    config: RunConfig
+    workers: Workers
+    step: Step | None = None
+
+    def progress(self, task: str) -> Callable[[int, int], None] | None:
+        """Return what tells of one task."""
+        step = self.step
+        return (lambda done, total: step(task, done, total)) if step else None
 
 
 def sha256_of(path: Path) -> str:
@@ -79,222 +106,241 @@ def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
     return pooled(table, block=config.face.pool) if table.X.ndim == 4 else table
 
 
-def _fused(tables: Mapping[str, FeatureTable], fusion: str, config: RunConfig) -> tuple[FeatureTable, Any]:
-    """Return one table and the estimator that reads it."""
-    names = list(tables)
-    joined = tables[names[0]]
-    for name in names[1:]:
-        joined = joined.joined(tables[name])
-    seed = config.seed
-    if fusion != "late":
-        return joined, make_model(_model_name(names, config), random_state=seed)
-    ends = np.cumsum([tables[n].X.shape[1] for n in names]).tolist()
-    columns = {n: list(range(end - tables[n].X.shape[1], end)) for n, end in zip(names, ends, strict=True)}
-    parts = {n: make_model(_model_name([n], config), random_state=seed) for n in names}
-    return joined, LateFusion(parts, columns, random_state=seed)
+def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:
+    """All columns side by side; refuse a modality without a single value, which imputation would make up."""
+    for name, table in tables.items():
+        if not table.valid.any():
+            reasons = ", ".join(sorted(r for r in table.reasons if r)) or "no rows"
+            raise ProtocolError(f"{name}: expected at least one value, got none ({reasons}); leave the modality out")
+    first, *others = tables.values()
+    for table in others:
+        first = first.joined(table)
+    return first
 
 
-def _model_name(modalities: Sequence[str], config: RunConfig) -> str:
-    """Few bodily features want another classifier than many pixels."""
-    return config.recognition.body_model if list(modalities) == ["body"] else config.recognition.model
-
-
-def _recognise(
+def recognise(
     tables: Mapping[str, FeatureTable],
+    classifiers: Mapping[str, str],
     *,
     title: str,
-    fusion: str,
     dataset: Mapping[str, Any],
-    config: RunConfig,
     classes: Sequence[str] | None,
-    workers: Workers,
-    step: Step | None,
+    run: Run,
 ) -> Result:
-    table, estimator = _fused(tables, fusion, config)
-    names = [_model_name([n], config) for n in tables] if fusion == "late" else [_model_name(list(tables), config)]
-    by = "dataset" if "dataset" in table.strata else None
+    """
+    Evaluate one recognition.
+
+    Parameters
+    ----------
+    tables
+        By modality, with the same rows.
+    classifiers
+        Either one classifier for all columns, under any name, or one per modality, whose probabilities are averaged.
+    title, dataset, classes
+        As in `mmme.evaluate.run`.
+    run
+        How.
+    """
+    table, seed = _joined(tables), run.config.seed
+    late = len(tables) > 1 and len(classifiers) > 1
+    parts = {name: make_model(model, random_state=seed) for name, model in classifiers.items()}
+    if late:
+        ends = np.cumsum([t.X.shape[1] for t in tables.values()]).tolist()
+        columns = {n: list(range(end - t.X.shape[1], end)) for (n, t), end in zip(tables.items(), ends, strict=True)}
+    estimator = LateFusion(parts, columns, random_state=seed) if late else next(iter(parts.values()))
     return evaluate.run(
         table,
         estimator,
-        config.recognition.protocol,
+        run.config.recognition.protocol,
         classes=classes,
         title=title,
-        model={"name": " + ".join(names), "fusion": fusion, "modalities": list(tables)},
+        model={
+            "name": " + ".join(classifiers.values()),
+            "classifiers": dict(classifiers),
+            "modalities": list(tables),
+            "valid_share": {n: round(float(t.valid.mean()), 4) for n, t in tables.items()},
+        },
         dataset=dataset,
-        config={"run": config.model_dump(mode="json"), "classes": list(classes) if classes else None},
-        seed=config.seed,
-        n_bootstrap=config.scores.n_bootstrap,
-        n_permutations=config.scores.n_permutations,
-        by=by,
-        workers=workers,
-        progress=(lambda done, total: step(f"recognise from {title}", done, total)) if step else None,
+        config={"run": run.config.model_dump(mode="json"), "classes": list(classes) if classes else None},
+        seed=seed,
+        n_bootstrap=run.config.scores.n_bootstrap,
+        n_permutations=run.config.scores.n_permutations,
+        by="dataset" if "dataset" in table.strata else None,
+        workers=run.workers,
+        progress=run.progress(f"recognise from {title}"),
     )
 
 
-def _spot(
+def spot(
     tables: Mapping[str, FeatureTable],
     moments: Moments,
     truth: Truth,
     *,
     title: str,
     dataset: Mapping[str, Any],
-    config: RunConfig,
-    workers: Workers,
-    step: Step | None,
+    run: Run,
 ) -> tuple[Result, evaluate.Curves]:
-    names = list(tables)
-    joined = tables[names[0]]
-    for name in names[1:]:
-        joined = joined.joined(tables[name])
+    """
+    Evaluate one spotting.
+
+    Parameters
+    ----------
+    tables
+        Moments by modality, with the same rows.
+    moments
+        Where the rows lie.
+    truth
+        Coded kind and interval, by trial.
+    title, dataset
+        As in `mmme.evaluate.run_spotting`.
+    run
+        How.
+    """
+    config = run.config
     return evaluate.run_spotting(
-        joined,
+        _joined(tables),
         times_s=moments.times_s,
         videos=moments.videos,
         spans=moments.spans,
         truth=truth,
         estimator=make_model(config.spotting.model, random_state=config.seed),
         decode=intervals_from_likelihood,
-        n_inner=3,
+        n_inner=config.spotting.n_inner,
         min_iou=config.spotting.min_iou,
         title=title,
-        model={"name": config.spotting.model, "modalities": names},
+        model={"name": config.spotting.model, "modalities": list(tables)},
         dataset=dataset,
         config={"run": config.model_dump(mode="json")},
         seed=config.seed,
         n_bootstrap=config.scores.n_bootstrap,
-        workers=workers,
-        progress=(lambda done, total: step(f"spot from {title}", done, total)) if step else None,
+        n_chance=config.scores.n_placements,
+        workers=run.workers,
+        progress=run.progress(f"spot from {title}"),
     )
 
 
-def evaluate_table(path: Path, config: RunConfig, *, workers: Workers, step: Step | None = None) -> Result:
+def evaluate_table(path: Path, out: Path, run: Run) -> Result:
     """
-    Evaluate one table on disk: flow images of any corpus, or a feature table.
+    Evaluate one table on disk, flow images of any corpus or a feature table, and store the Result.
 
     Parameters
     ----------
     path
         ``.npz`` in the layout of `mmme.io.flow_npz` or `mmme.io.table_npz`.
-    config
-        The run file.
-    workers
-        Where folds run.
-    step
-        Called with the task's name, folds done, and all.
+    out
+        Folder of the Result; made when missing.
+    run
+        How.
 
     Returns
     -------
     Result
-        Which `rerun` can run again.
+        As stored in ``out``.
 
     Raises
     ------
     DataError
         If the file is missing or no such table.
     """
-    dataset = {
-        "name": path.stem,
-        "folder": str(path.resolve().parent),
-        "files": {path.name: sha256_of(path)},
-        "simulated": False,
-    }
-    table = read_any_table(path, config)
-    return _recognise(
-        {path.stem: table},
-        title=path.stem,
-        fusion="none",
-        dataset=dataset,
-        config=config,
-        classes=None,
-        workers=workers,
-        step=step,
-    )
+    digest = sha256_of(path)
+    table = read_any_table(path, run.config)
+    simulated = {"yes": True, "no": False}.get(table.origin.get("simulated", ""))
+    folder = os.path.relpath(path.resolve().parent, out.resolve())
+    dataset = {"name": path.stem, "folder": folder, "files": {path.name: digest}, "simulated": simulated}
+    classifiers = {"all": run.config.recognition.model}
+    result = recognise({path.stem: table}, classifiers, title=path.stem, dataset=dataset, classes=None, run=run)
+    out.mkdir(parents=True, exist_ok=True)
+    evaluate.save_result(result, out / result_name(result))
+    return result
 
 
-def _coded(described: Described, config: RunConfig) -> dict[str, list[tuple[str, Interval]]]:
-    """Coded intervals of each trial, two coders' copies once; those without duration cannot be spotted and are left out."""
-    return {
-        trial.id: [
-            (e.kind, e.interval) for e in unique_expressions(trial, min_iou=config.rows.duplicate_iou) if e.duration_s > 0
-        ]
-        for trial in described.trials
-    }
-
-
-def evaluate_study(
-    described: Described, config: RunConfig, out: Path, *, workers: Workers, step: Step | None = None
-) -> StudyResults:
+def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
     """
-    Recognise and spot from the face, from the body, and from both; store tables and results in ``out``.
+    Recognise and spot from the face, from the body, and from both; store each Result as soon as it is made.
 
     Parameters
     ----------
     described
         A described study.
-    config
-        The run file.
     out
         Existing folder for tables (``.npz``) and results (``.result.json``).
-    workers
-        Where folds run.
-    step
-        Called with the task's name, folds done, and all.
+    run
+        How.
 
     Returns
     -------
     StudyResults
-        Recognition from face, body, both (early and late as the run file says), then spotting from face, body, both.
+        Recognition from face, body, both (early and late as the run file says), then spotting from face, body, both; what
+        could not be made, for lack of a modality or of subjects, is among the failures and costs no other.
     """
-    info = dataset_info(described.study.layout)
-    classes = sorted({c for c in info.class_map(config.rows.classes).values() if c})
-    truth = _coded(described, config)
-    files = {}
     for name, table in described.tables.items():
         write_table(table, out / f"{name}.npz")
-        files[name] = f"{name}.npz"
     moments = _moments(described)
     write_moments(moments, out / "moments.npz")
-
-    def dataset_of(names: Sequence[str]) -> dict[str, Any]:
-        return {
-            "name": described.study.name,
-            "revision": described.study.revision,
-            "folder": str(out.resolve()),
-            "files": {n: sha256_of(out / n) for n in names},
-            "simulated": described.study.simulated,
-        }
-
     results: list[Result] = []
-    both = [("face + body, early", "early"), ("face + body, late", "late")]
-    runs: list[tuple[str, tuple[str, ...], str]] = [("face", ("face",), "none"), ("body", ("body",), "none")]
-    runs += [(title, MODALITIES, fusion) for title, fusion in both if config.recognition.fusion in (fusion, "both")]
-    for title, names, fusion in runs:
-        tables = {n: described.tables[n] for n in names}
-        dataset = dataset_of([files[n] for n in names])
-        results.append(
-            _recognise(
-                tables,
-                title=title,
-                fusion=fusion,
-                dataset=dataset,
-                config=config,
-                classes=classes,
-                workers=workers,
-                step=step,
-            )
-        )
-    curves = {}
-    spot_runs: list[tuple[str, tuple[str, ...]]] = [("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES)]
-    for title, names in spot_runs:
-        tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in names}
-        dataset = dataset_of([*(files[n] for n in tables), "moments.npz"])
-        result, curves[title] = _spot(
-            tables, moments, truth, title=title, dataset=dataset, config=config, workers=workers, step=step
-        )
-        results.append(result)
-    for result in results:
+    curves: dict[str, evaluate.Curves] = {}
+    failures: list[tuple[str, str]] = []
+    for task, title, modalities, classifiers in _plan(run.config):
+        try:
+            if task == "recognition":
+                tables = {n: described.tables[n] for n in modalities}
+                dataset = _dataset(described, out, [f"{n}.npz" for n in tables])
+                classes = _classes(described, run.config)
+                result = recognise(tables, classifiers, title=title, dataset=dataset, classes=classes, run=run)
+            else:
+                tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in modalities}
+                dataset = _dataset(described, out, [*(f"{n}.npz" for n in tables), "moments.npz"])
+                truth = _coded(described, run.config, moments)
+                result, curves[title] = spot(tables, moments, truth, title=title, dataset=dataset, run=run)
+        except ProtocolError as error:
+            failures.append((f"{task} from {title}", str(error)))
+            continue
         evaluate.save_result(result, out / result_name(result))
-    return StudyResults(tuple(results), curves)
+        results.append(result)
+    if not results:
+        raise ProtocolError(f"{described.study.name}: expected at least one result, got none; {failures[0][1]}")
+    return StudyResults(tuple(results), curves, tuple(failures))
+
+
+def _plan(config: RunConfig) -> list[tuple[str, str, tuple[str, ...], dict[str, str]]]:
+    """Task, title, modalities and classifiers of every result of a study."""
+    face, body, fusion = config.recognition.model, config.recognition.body_model, config.recognition.fusion
+    plan: list[tuple[str, str, tuple[str, ...], dict[str, str]]] = [
+        ("recognition", "face", ("face",), {"face": face}),
+        ("recognition", "body", ("body",), {"body": body}),
+    ]
+    if fusion != "late":
+        plan.append(("recognition", "face + body, early", MODALITIES, {"all": face}))
+    if fusion != "early":
+        plan.append(("recognition", "face + body, late", MODALITIES, {"face": face, "body": body}))
+    spotted = (("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES))
+    return plan + [("spotting", title, modalities, {}) for title, modalities in spotted]
+
+
+def _classes(described: Described, config: RunConfig) -> list[str]:
+    mapped = dataset_info(described.study.layout).class_map(config.rows.classes)
+    return sorted({c for c in mapped.values() if c})
+
+
+def _dataset(described: Described, out: Path, files: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": described.study.name,
+        "revision": described.study.revision,
+        "folder": ".",
+        "files": {name: sha256_of(out / name) for name in files},
+        "simulated": described.study.simulated,
+    }
+
+
+def _coded(described: Described, config: RunConfig, moments: Moments) -> dict[str, list[tuple[str, Interval]]]:
+    """Coded intervals of the searched trials, two coders' copies once; what has no duration cannot be hit."""
+    return {
+        trial.id: [
+            (e.kind, e.interval) for e in unique_expressions(trial, min_iou=config.rows.duplicate_iou) if e.duration_s > 0
+        ]
+        for trial in described.trials
+        if trial.id in moments.spans
+    }
 
 
 def result_name(result: Result) -> str:
@@ -308,95 +354,5 @@ def _moments(described: Described) -> Moments:
     table = described.tables["face-moments"]
     videos = np.array([name.rpartition("#")[0] for name in table.trial_ids], dtype=np.str_)
     times_s = np.array([float(t) for t in table.strata["time_s"]], dtype=np.float64)
-    return Moments(videos, times_s, {t.id: t.span for t in described.trials if t.id in set(videos.tolist())})
-
-
-def rerun(result: Result, *, data: Path | None = None, workers: Workers, step: Step | None = None) -> Result:
-    """
-    Run a Result again from what it holds.
-
-    Parameters
-    ----------
-    result
-        As stored.
-    data
-        Folder of its tables, when they are no longer where they were.
-    workers
-        Where folds run.
-    step
-        Called with the task's name, folds done, and all.
-
-    Returns
-    -------
-    Result
-        Made anew; equal predictions mean that the result repeats.
-
-    Raises
-    ------
-    DataError
-        If a table is missing or has changed since.
-    """
-    folder = data or Path(str(result.dataset["folder"]))
-    for name, digest in result.dataset["files"].items():
-        if sha256_of(folder / name) != digest:
-            raise DataError(
-                f"{folder / name}: expected the table this result was made from, got another; has it been made again?"
-            )
-    config = load_config(result.config["run"], where=f"result '{result.title}'")
-    if result.task == "recognition":
-        modalities = result.model["modalities"]
-        names = [n for n in result.dataset["files"] if n.endswith(".npz")]
-        tables = {m: read_any_table(folder / n, config) for m, n in zip(modalities, names, strict=True)}
-        return _recognise(
-            tables,
-            title=result.title,
-            fusion=result.model["fusion"],
-            dataset=result.dataset,
-            config=config,
-            classes=result.config["classes"],
-            workers=workers,
-            step=step,
-        )
-    tables = {m: read_table(folder / f"{m}.npz") for m in result.model["modalities"]}
-    truth: dict[str, list[tuple[str, Interval]]] = {}
-    columns = ("video", "kind", "onset_s", "offset_s")
-    for video, kind, onset, offset in zip(*(result.truth[c] for c in columns), strict=True):
-        truth.setdefault(video, []).append((kind, Interval(onset, offset)))
-    again, _ = _spot(
-        tables,
-        read_moments(folder / "moments.npz"),
-        truth,
-        title=result.title,
-        dataset=result.dataset,
-        config=config,
-        workers=workers,
-        step=step,
-    )
-    return again
-
-
-def same_predictions(first: Result, second: Result) -> str:
-    """
-    Compare the predictions of two results.
-
-    Returns
-    -------
-    str
-        Empty when all are the same; else what differs first. Probabilities may differ by 1e-9.
-    """
-    if set(first.predictions) != set(second.predictions):
-        return f"columns {sorted(first.predictions)} became {sorted(second.predictions)}"
-    for name, column in first.predictions.items():
-        other = second.predictions[name]
-        if len(column) != len(other):
-            return f"{len(column)} predictions became {len(other)}"
-        if column and isinstance(column[0], float):
-            apart = np.abs(np.asarray(column, dtype=np.float64) - np.asarray(other, dtype=np.float64))
-            if np.any(apart > SAME):
-                row = int(np.nanargmax(apart))
-                return f"{name} in row {row}: {column[row]} became {other[row]}"
-        else:
-            for row, (a, b) in enumerate(zip(column, other, strict=True)):
-                if a != b:
-                    return f"{name} in row {row}: {a} became {b}"
-    return ""
+    searched = set(videos.tolist())
+    return Moments(videos, times_s, {t.id: t.span for t in described.trials if t.id in searched})

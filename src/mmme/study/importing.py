@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmme.datasets.importing import ImportSummary, finish_import, import_session, plan_import
-from mmme.errors import DataError
+from mmme.datasets.raw import RawSession
+from mmme.errors import DataError, MmmeError
 from mmme.workers import Workers
 
 __all__ = ["import_study"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportJob:
+    """One session to import: where it lies, the study's folder, and its subject's code; no other subject's."""
+
+    session: RawSession
+    study: Path
+    code: str
+
+
+def import_one(job: ImportJob) -> str:
+    """
+    Import one session; whatever goes wrong is told without the participant's name.
+
+    Raises
+    ------
+    DataError
+        With the sentence that says why.
+    """
+    name = job.session.name
+    try:
+        return import_session(job.session, job.study, {name: job.code})
+    except Exception as error:
+        text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        text = re.sub(re.escape(name), job.code, text, flags=re.IGNORECASE)
+        known = isinstance(error, MmmeError)
+        raise DataError(text if known else f"{job.session.label}: {type(error).__name__}: {text}") from None
 
 
 def import_study(
@@ -52,10 +82,10 @@ def import_study(
     plan = plan_import(raw, study, key)
     study.mkdir(parents=True, exist_ok=True)
     failures: list[tuple[str, str]] = []
-    outcomes = workers.as_completed(partial(import_session, out=study, codes=plan.codes), plan.sessions)
-    for done, outcome in enumerate(outcomes, start=1):
+    jobs = [ImportJob(session, study, plan.codes[session.name]) for session in plan.sessions]
+    for done, outcome in enumerate(workers.as_completed(import_one, jobs), start=1):
         if outcome.error:
-            failures.append((outcome.item.label, outcome.error))
+            failures.append((outcome.item.session.label, outcome.error))
         if step:
             step("import", done, len(plan.sessions))
     if len(failures) == len(plan.sessions):

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.align import align
-from mmme.checks import Finding, check_result
-from mmme.config import RunConfig
+from mmme.checks import Finding, check_result, check_table
+from mmme.config import RunConfig, load_config
 from mmme.datasets.study import open_study
-from mmme.evaluate import load_result, rescore
+from mmme.evaluate import load_result, rescore, splits
 from mmme.interval import Interval
 from mmme.report import ExampleTrial, ReportMaterial
 from mmme.study.describe import Described
-from mmme.study.evaluation import StudyResults
+from mmme.study.evaluation import StudyResults, read_any_table
 from mmme.trials import unique_expressions
-from mmme.types import Result, Trial
+from mmme.types import FeatureTable, Result, Trial
 
 __all__ = ["report_of_results", "report_of_study", "report_of_table"]
 
@@ -29,8 +29,9 @@ SHOWN_EEG = ("FZ", "OZ")
 SHOWN_POINTS = 1500
 
 
-def report_of_table(result: Result) -> ReportMaterial:
-    """Return the material of one evaluated table."""
+def report_of_table(result: Result, path: Path) -> ReportMaterial:
+    """Return the material of one evaluated table, which lies at ``path``."""
+    table = read_any_table(path, load_config(result.config["run"]))
     n_subjects = len(set(result.predictions["subject"]))
     facts = [
         ("data", f"{result.dataset['name']}: {len(result.predictions['truth'])} samples of {n_subjects} subjects"),
@@ -43,8 +44,14 @@ def report_of_table(result: Result) -> ReportMaterial:
         simulated=bool(result.dataset.get("simulated")),
         facts=facts,
         results=[result],
-        findings=check_result(result),
+        findings=[*check_table(table, _folds(table, result)), *check_result(result)],
     )
+
+
+def _folds(table: FeatureTable, result: Result) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the folds that a recognition result used."""
+    made = splits(table, str(result.protocol["name"]), seed=result.seed)
+    return [(split.train, split.test) for split in made]
 
 
 def report_of_results(paths: Sequence[Path], title: str) -> ReportMaterial:
@@ -84,6 +91,7 @@ def report_of_study(
     rows = [e for t in described.trials for e in t.expressions]
     kinds = Counter(e.kind for e in unique)
     n_coders = len({e.coder for e in rows})
+    n_moment = sum(e.duration_s == 0 for e in unique)
     table = described.tables["face"]
     facts = [
         ("data", described.study.name),
@@ -94,9 +102,13 @@ def report_of_study(
             f"{kinds['micro']} micro, {kinds['macro']} macro ({len(rows)} rows of {n_coders} coders)",
         ),
         ("recognised", f"{len(table)} expressions ({config.rows.kind}): {_counted(table.labels.tolist())}"),
+        ("left out", f"{_counts(described.left_out) or 'none'} without a class; {n_moment} coded at one moment only"),
         ("models", ", ".join(f"{r.task} from {r.title}: {r.model['name']}" for r in made.results)),
     ]
     findings = [*described.findings, *(f for r in made.results for f in check_result(r))]
+    folds = _folds(table, made.results[0]) if made.results[0].task == "recognition" else None
+    for name in ("face", "body"):
+        findings += check_table(described.tables[name], folds, where=f"table {name}")
     return ReportMaterial(
         title="Micro-expressions in face and body",
         simulated=described.study.simulated,
@@ -106,12 +118,16 @@ def report_of_study(
         limit_ms=config.alignment.limit_ms,
         findings=_in_order(findings),
         examples=[_example(t, described, made, config) for t in _worth_seeing(described.trials)],
-        failures=failures,
+        failures=[*failures, *made.failures],
     )
 
 
 def _counted(labels: Sequence[str]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in sorted(Counter(labels).items()))
+    return _counts(Counter(labels))
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(numbers.items()))
 
 
 def _in_order(findings: Sequence[Finding]) -> list[Finding]:
