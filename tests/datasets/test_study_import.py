@@ -280,3 +280,15 @@ def test_a_study_must_be_one(raw: Raw, writers, tmp_path: Path):
         DataError, match="raw: expected a coding sheet coding_file_combined.xlsx or coding_file.xlsx, got none"
     ):
         finish_import(plan, tmp_path / "study")
+
+
+def test_a_folder_with_a_slip_in_its_name_is_counted(tmp_path):
+    """
+    A raw folder that is no session by its name is counted, without its name.
+    """
+    from mmme.datasets.raw import other_folders
+
+    for name in ("simalfa20230101", "Simbravo20230102", "simcharlie2023010"):
+        (tmp_path / name).mkdir()
+
+    assert other_folders(tmp_path) == 2

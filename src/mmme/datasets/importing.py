@@ -15,7 +15,15 @@ from mmme.datasets.catalogue import dataset_info
 from mmme.datasets.layout import FORMAT, SubjectFiles, write_study_files
 from mmme.datasets.placing import TrialFrames, place_row
 from mmme.datasets.pseudonyms import assign_codes
-from mmme.datasets.raw import OpenSession, RawSession, find_sessions, is_simulated, open_session, session_hash
+from mmme.datasets.raw import (
+    OpenSession,
+    RawSession,
+    find_sessions,
+    is_simulated,
+    open_session,
+    other_folders,
+    session_hash,
+)
 from mmme.errors import DataError
 from mmme.io.bids_tsv import read_json, read_numbers, write_json, write_tsv
 from mmme.io.brainvision import write_brainvision
@@ -315,6 +323,9 @@ def finish_import(plan: ImportPlan, out: str | os.PathLike[str]) -> ImportSummar
     rows = read_coding_xlsx(sheet)
     events, row_findings, n_rows = _place(plan, out, subjects, sheet.name, rows)
     findings += row_findings
+    if skipped := other_folders(plan.raw, layout=plan.layout):
+        text = f"{skipped} folders are not named <name><YYYYMMDD> in lower case and were not imported"
+        findings.append(ImportFinding("", "raw folder", text))
     write_study_files(out, info, subjects, events, [(f.subject, f.source, f.text) for f in findings], plan.simulated)
     kinds = [event.kind for event in events]
     unknown = any(kind is None for kind in kinds)

@@ -20,7 +20,16 @@ from mmme.io.frames import FrameClock, FrameIndex, frame_clock, frame_markers, i
 from mmme.io.image import read_grey
 from mmme.types import Markers, Recording, Source, Stream
 
-__all__ = ["FrameImages", "OpenSession", "RawSession", "find_sessions", "is_simulated", "open_session", "read_session"]
+__all__ = [
+    "FrameImages",
+    "OpenSession",
+    "RawSession",
+    "find_sessions",
+    "is_simulated",
+    "open_session",
+    "other_folders",
+    "read_session",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,12 @@ def find_sessions(raw: str | os.PathLike[str], *, layout: str = "mmme") -> tuple
     if twice:
         raise DataError(f"{raw.name}: expected one session per participant, got {', '.join(twice)} of the same")
     return tuple(sessions)
+
+
+def other_folders(raw: str | os.PathLike[str], *, layout: str = "mmme") -> int:
+    """Count the folders of a raw folder that are no sessions by their name; they may be sessions with a slip in it."""
+    pattern = re.compile(dataset_info(layout).session)
+    return sum(entry.is_dir() and not pattern.match(entry.name) for entry in Path(raw).iterdir())
 
 
 def _session(folder: Path, number: int, match: re.Match[str], info: DatasetInfo) -> RawSession:

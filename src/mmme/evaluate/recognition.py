@@ -130,6 +130,8 @@ def run(
     if by is not None and by not in table.strata:
         have = ", ".join(sorted(table.strata)) or "none"
         raise ProtocolError(f"scores by '{by}': expected a stratum of the table, got none of that name (there are: {have})")
+    if by is not None and "all" in table.strata[by]:
+        raise ProtocolError(f"scores by '{by}': expected groups of other names than 'all', which means all rows; rename it")
     check_table(table)
     folds = splits(table, protocol, seed=seed)
     fresh = fresh_estimator(estimator, table, seed)
