@@ -212,3 +212,15 @@ def test_an_interruption_is_said_and_ends_with_130(monkeypatch, mmme, tmp_path):
 
     assert code == 130
     assert "the same command goes on from there" in err
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"PK\x03\x04 cut short", b""], ids=["text", "truncated", "empty"])
+def test_a_file_that_is_no_table_is_one_sentence(mmme, tmp_path, content):
+    """
+    Text, a truncated archive and an empty file are told the same way.
+    """
+    (tmp_path / "t.npz").write_bytes(content)
+    code, _, err = mmme("evaluate", tmp_path / "t.npz", "--out", tmp_path / "out", "--quiet")
+
+    assert code == 3
+    assert "t.npz: expected a table (.npz), got a file that is none" in err

@@ -85,8 +85,8 @@ def import_(raw: Path, study: Path, *, key: Path, jobs: int, scheduler: str | No
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
         summary, failures = import_study(raw, study, key=key, workers=workers, step=step)
-    for place, why in failures:
-        click.echo(f"not imported: {place}: {why}", err=True)
+    for _, why in failures:
+        click.echo(f"not imported: {why}", err=True)
     for finding in summary.findings:
         click.echo(f"finding: {finding.subject} {finding.source}: {finding.text}", err=True)
     for name, (found, published) in summary.totals.items():

@@ -70,7 +70,7 @@ def read_table(path: Path) -> FeatureTable:
         If the file is missing, is no ``.npz``, or lacks a key.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in _KEYS if key not in archive.files]
             raise_faults(str(path), [f"expected a key '{key}', got {', '.join(archive.files)}" for key in missing])
             return FeatureTable.build(
@@ -87,5 +87,5 @@ def read_table(path: Path) -> FeatureTable:
             )
     except FileNotFoundError as error:
         raise DataError(f"{path}: expected a feature table, got no file") from error
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
         raise DataError(f"{path}: expected a feature table (.npz), got {error}; was it written completely?") from error

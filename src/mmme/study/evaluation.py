@@ -97,10 +97,12 @@ def sha256_of(path: Path) -> str:
 def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
     """Read either layout of a table and pool tensors to columns."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = set(archive.files)
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise DataError(f"{path}: expected a table (.npz), got {error}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: expected a table (.npz), got no file") from error
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, AttributeError) as error:
+        raise DataError(f"{path}: expected a table (.npz), got a file that is none; was it written completely?") from error
     # images of that layout are stretched one by one, so their zero and scale are arbitrary
     table = read_table(path) if "trial_ids" in keys else standardised_images(read_flow_npz(path))
     return pooled(table, block=config.face.pool) if table.X.ndim == 4 else table

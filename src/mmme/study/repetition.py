@@ -55,6 +55,11 @@ def rerun(result: Result, folder: Path, *, workers: Workers, step: Step | None =
                 f"{folder / name}: expected the table this result was made from, got another; was it made again?"
             )
     run = Run(load_config(result.config["run"], where=f"result '{result.title}'"), workers, step)
+    if result.task == "recognition" and "classifiers" not in result.model:
+        raise DataError(
+            f"result '{result.title}': expected its classifiers in the model, got {', '.join(result.model)}; "
+            "was it made by another version?"
+        )
     if result.task == "recognition":
         files = zip(result.model["modalities"], result.dataset["files"], strict=True)
         return recognise(
