@@ -472,3 +472,20 @@ def test_uncertainty_is_the_worst_residual_over_root_three():
     assert event_uncertainty_s(timeline, "eeg") == 0.0
     with pytest.raises(ConfigError, match=r"timeline S01/01: no device 'biopack'; did you mean 'biopac'\?"):
         event_uncertainty_s(timeline, "biopack")
+
+
+def test_a_slow_camera_is_measured_by_its_frames():
+    """
+    At 30 frames per second a marker is seen up to half a frame off, more than 10 ms; its clock is still found within 5 ms.
+    """
+    rng = np.random.default_rng(5)
+    t = np.cumsum(rng.uniform(3.0, 9.0, 40))
+    codes = np.arange(101, 141)
+    frames = np.arange(0.0, t[-1] + 5.0, 1 / 30)
+    marked = frames[np.searchsorted(frames, t)]
+
+    timeline = align(recording({"eeg": (t, codes), "camera": (marked, codes)}, video_t=frames))
+
+    camera = timeline.clocks["camera"]
+    assert 10.0 < camera.residual_ms < 1.5 / 30 * 1e3
+    assert np.abs(camera.to_session(t) - t).max() < 0.005

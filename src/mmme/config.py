@@ -28,7 +28,11 @@ class Alignment(_Section):
     """How device clocks become one."""
 
     reference: str = Field(default="eeg", description="Device whose clock is session time.")
-    limit_ms: float = Field(default=10.0, gt=0, description="Refuse when the worst kept marker misfits by more [ms].")
+    limit_ms: float = Field(
+        default=10.0,
+        gt=0,
+        description="Refuse when the worst kept marker misfits by more [ms]; 1.5 frames at least for a camera.",
+    )
 
 
 class Rows(_Section):

@@ -18,6 +18,7 @@ Indices = NDArray[np.int64]
 
 MIN_MARKERS = 3  # two points always lie on a line and so cannot disagree
 MIN_UNIQUE = 5  # Theil-Sen stands 29 % wrong points: one of five
+FRAMES_OFF = 1.5  # a camera sees a marker half a frame off, and one frame more where a frame was lost at the edge
 MIN_MATCHED = 0.5  # of the reference's markers
 MAX_MISFIT = 0.25  # of the shared markers; at 29 % Theil-Sen breaks down
 MAX_DRIFT_PPM = 500.0  # crystals of recording devices are within 200 ppm of each other
@@ -73,6 +74,7 @@ def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: 
         )
     worst = int(np.argmax(np.where(kept, np.abs(off_s), -1.0)))
     residual_ms = 1e3 * abs(float(off_s[worst]))
+    limit_ms = max(limit_ms, 1e3 * FRAMES_OFF * frame_s)
     if residual_ms > limit_ms:
         raise AlignmentError(
             f"{name}: worst of {int(kept.sum())} markers is {residual_ms:.1f} ms off after the fit, limit {limit_ms:.1f} "

@@ -59,7 +59,7 @@ def align(recording: Recording, *, reference: str = "eeg", limit_ms: float = 10.
         The device whose clock becomes session time. A recording of a single device keeps that device's clock.
     limit_ms
         Worst misfit of a marker that a fit may keep [ms]. 10 ms is 1.5 frames at 150 Hz and a fortieth of a
-        micro-expression; a slower camera needs more.
+        micro-expression; for a slower camera 1.5 of its frames count instead.
 
     Returns
     -------

@@ -102,7 +102,13 @@ def import_(raw: Path, study: Path, *, key: Path, jobs: int, scheduler: str | No
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--reference", default="eeg", show_default=True, help="Device whose clock is session time.")
-@click.option("--limit-ms", type=float, default=10.0, show_default=True, help="Refuse above this worst marker misfit [ms].")
+@click.option(
+    "--limit-ms",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Refuse above this worst marker misfit [ms]; 1.5 frames at least for a camera.",
+)
 @json_option
 def align(study: Path, *, reference: str, limit_ms: float, as_json: bool) -> None:
     """Put every device of every recording on one session clock, and say how well."""
