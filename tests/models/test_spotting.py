@@ -9,7 +9,7 @@ import pytest
 
 from mmme.errors import ConfigError
 from mmme.features.motion import MotionCurve
-from mmme.models.spotting import intervals_from_likelihood, spot
+from mmme.models.spotting import beyond_s, intervals_from_likelihood, spot
 
 
 def curve(*events, seconds=10.0, noise_px=0.02):
@@ -88,11 +88,15 @@ def test_ends_are_where_the_motion_begins_not_where_it_is_noticed(shape, late_s)
 
 @pytest.mark.parametrize(
     ("wrong", "got"),
-    [({"noise": -1.0}, "noise -1"), ({"floor_px": 0.0}, "floor 0.0 px"), ({"min_s": 2.0, "max_s": 1.0}, "2.0 s and 1.0 s")],
+    [
+        ({"noise": -1.0}, "noise -1"),
+        ({"floor_px": 0.0}, "0.0 and 10.0 px"),
+        ({"min_s": 2.0, "max_s": 1.0}, "2.0 and 1.0 s"),
+    ],
 )
 def test_parameters_out_of_range_are_refused(wrong, got):
     """All ranges in one sentence, with the values given."""
-    with pytest.raises(ConfigError, match=rf"expected noise of 0 or more, floor above 0 px.*got .*{got}"):
+    with pytest.raises(ConfigError, match=rf"expected noise of 0 or more, 0 < floor_px < max_px.*got .*{got}"):
         spot(curve(), **wrong)
 
 
@@ -130,3 +134,14 @@ def test_a_long_kind_ends_where_its_curve_does() -> None:
 
     assert (long.start, long.stop) == pytest.approx((1.98, 3.18), abs=0.05)
     assert short.duration_s == pytest.approx(0.4)
+
+
+def test_a_head_that_turns_away_is_no_expression() -> None:
+    """Regions that move by 20 px of a 128-px face are not spotted, and their time is told."""
+    t = np.arange(0, 4, 1 / 30)
+    moved = np.zeros((len(t), 3, 2))
+    moved[:, :, 0] = np.interp(t, [1.8, 2.0, 2.2], [0, 20, 0])[:, None]
+    curve = MotionCurve(t, moved, ("a", "b", "c"))
+
+    assert spot(curve) == ()
+    assert 0.05 < beyond_s(curve) < 1.5

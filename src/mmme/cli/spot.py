@@ -31,7 +31,14 @@ def spot(video: Path, *, out: Path | None, as_json: bool, quiet: bool) -> None:
     with progress(quiet=quiet) as step:
         found = spot_video(video, out or video.parent, step=step)
     if as_json:
-        print_json({"expressions": found.rows, "table": str(found.table), "figure": str(found.figure)})
+        print_json(
+            {
+                "expressions": found.rows,
+                "not_searched_s": found.beyond_s,
+                "table": str(found.table),
+                "figure": str(found.figure),
+            }
+        )
         return
     header = ("kind", "onset [s]", "apex [s]", "offset [s]", "score", "regions")
     rows = [
@@ -39,4 +46,6 @@ def spot(video: Path, *, out: Path | None, as_json: bool, quiet: bool) -> None:
         for r in found.rows
     ]
     show_table(f"{video}: {len(rows)} expressions", header, rows)
+    if found.beyond_s > 0:
+        click.echo(f"not searched: {found.beyond_s:.1f} s without a face, or with one that turned away or was covered")
     click.echo(f"table: {found.table}\nfigure: {found.figure}")

@@ -20,9 +20,11 @@ from mmme.features.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 
-__all__ = ["Spotted", "intervals_from_likelihood", "spot"]
+__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "spot"]
 
 MICRO_MAX_S = 0.5
+#: Mean of the strongest regions; a broad smile moves the corners of the mouth by about 8 px of a 128-px face.
+MOST_PX = 10.0
 #: Kinds of a longer half-width have ends of their own in a likelihood curve.
 RESOLVED_S = 0.25
 #: Reaches at which an apex is looked for: half of a short, of a long micro-expression, and of a macro-expression.
@@ -59,6 +61,7 @@ def spot(
     *,
     noise: float = 4.0,
     floor_px: float = 0.25,
+    max_px: float = MOST_PX,
     min_s: float = 0.1,
     max_s: float = 5.0,
 ) -> tuple[Spotted, ...]:
@@ -74,6 +77,9 @@ def spot(
         does nothing; no strong expression hides a weak one, as it does below a share of the maximum.
     floor_px
         Peaks below this never count [px of a 128-px face], so that a still face gives nothing.
+    max_px
+        Nothing counts beside a motion above this: no muscle moves a whole region so far, but a head that turns away and a
+        hand before the face do. `beyond_s` tells how much of a video that concerns.
     min_s, max_s
         Shortest and longest expression [s].
 
@@ -96,11 +102,12 @@ def spot(
     >>> found.kind, round(found.onset, 1), round(found.apex, 1), round(found.offset, 1)
     ('micro', 1.8, 2.0, 2.2)
     """
-    if not (noise >= 0 and floor_px > 0 and 0 < min_s < max_s):
+    if not (noise >= 0 and 0 < floor_px < max_px and 0 < min_s < max_s):
         raise ConfigError(
-            "spotting: expected noise of 0 or more, floor above 0 px and 0 < min_s < max_s, "
-            f"got noise {noise}, floor {floor_px} px, {min_s} s and {max_s} s"
+            "spotting: expected noise of 0 or more, 0 < floor_px < max_px and 0 < min_s < max_s, "
+            f"got noise {noise}, {floor_px} and {max_px} px, {min_s} and {max_s} s"
         )
+    beyond = _beyond(curve, max_px)
     found: list[Spotted] = []
     for reach in APEX_REACHES_S:
         regions = curve.bump(reach)
@@ -112,7 +119,8 @@ def spot(
         level = np.where(seen, level, 0.0)
         for peak in find_peaks(np.pad(level, 1), height=threshold)[0] - 1:
             candidate = _around(curve, int(peak), regions[peak], float(level[peak]), reach)
-            if min_s <= candidate.offset - candidate.onset <= max_s:
+            around = (curve.t >= candidate.onset - reach) & (curve.t <= candidate.offset + reach)
+            if min_s <= candidate.offset - candidate.onset <= max_s and not beyond[around].any():
                 found.append(candidate)
     kept: list[Spotted] = []
     for candidate in sorted(found, key=lambda s: -s.score):
@@ -120,6 +128,17 @@ def spot(
         if all(interval.overlap_s(Interval(k.onset, k.offset)) == 0 for k in kept):
             kept.append(candidate)
     return tuple(sorted(kept, key=lambda s: s.onset))
+
+
+def _beyond(curve: MotionCurve, max_px: float) -> NDArray[np.bool_]:
+    """Mark the moments at which the face moves more than a face can, at any reach."""
+    return np.asarray(np.any([strongest(curve.bump(reach)) > max_px for reach in APEX_REACHES_S], axis=0))
+
+
+def beyond_s(curve: MotionCurve, *, max_px: float = MOST_PX) -> float:
+    """Return the seconds in which a face moves more than a face can, or is not there; nothing is spotted in them."""
+    step = float(curve.t[-1] - curve.t[0]) / max(1, len(curve.t) - 1)
+    return step * float(np.sum(_beyond(curve, max_px) | ~np.isfinite(curve.total)))
 
 
 def _around(curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: float, reach_s: float) -> Spotted:

@@ -12,7 +12,7 @@ from typing import Any
 from mmme.features.motion import motion_curve
 from mmme.interval import Interval
 from mmme.io.video import open_video
-from mmme.models.spotting import spot
+from mmme.models.spotting import beyond_s, spot
 from mmme.report.figures import motion_png
 from mmme.types import Stream
 
@@ -30,11 +30,14 @@ class SpottedVideo:
     ----------
     rows
         One mapping per expression with the columns of the table.
+    beyond_s
+        Seconds without a face, or in which it moved more than a face can (turned away, covered): not searched.
     table, figure
         The CSV and the PNG file.
     """
 
     rows: tuple[dict[str, Any], ...]
+    beyond_s: float
     table: Path
     figure: Path
 
@@ -97,4 +100,4 @@ def spot_video(video: Path, out: Path, *, step: Callable[[str, int, int], None] 
         [(s.kind, Interval(s.onset, s.offset), s.apex) for s in found],
         out / f"{video.stem}.expressions.png",
     )
-    return SpottedVideo(rows, table, figure)
+    return SpottedVideo(rows, beyond_s(curve), table, figure)
