@@ -8,19 +8,35 @@ Times are seconds. A `Stream` of a `Recording` is on the clock of its own device
 one session clock. Shapes are given in parentheses.
 """
 
-from mmme.types.annotation import KINDS, CodedEvent, Expression, Kind, Sample, Trial
-from mmme.types.recording import ClockMap, Markers, Recording, Samples, Source, Stream, Timeline
+from mmme.types.annotation import (
+    KINDS,
+    ActionUnit,
+    CodedEvent,
+    CodingRow,
+    Expression,
+    FrameStamp,
+    Kind,
+    Moment,
+    Sample,
+    Trial,
+)
+from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, Stream, Timeline
 from mmme.types.result import Result, Score
 from mmme.types.table import FeatureTable
 
 __all__ = [
     "KINDS",
+    "ActionUnit",
     "ClockMap",
     "CodedEvent",
+    "CodingRow",
     "Expression",
     "FeatureTable",
+    "FrameStamp",
     "Kind",
     "Markers",
+    "Moment",
+    "Reading",
     "Recording",
     "Result",
     "Sample",

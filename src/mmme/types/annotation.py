@@ -1,4 +1,4 @@
-"""What coders saw, and what is shown to whom: coded events, expressions, trials, and the moments to describe."""
+"""What coders saw, and what is shown to whom: rows, coded events, expressions, trials, and the moments to describe."""
 
 from __future__ import annotations
 
@@ -8,10 +8,140 @@ from typing import Literal
 from mmme.errors import DataError
 from mmme.interval import Interval
 
-__all__ = ["KINDS", "CodedEvent", "Expression", "Kind", "Sample", "Trial"]
+__all__ = [
+    "KINDS",
+    "ActionUnit",
+    "CodedEvent",
+    "CodingRow",
+    "Expression",
+    "FrameStamp",
+    "Kind",
+    "Moment",
+    "Sample",
+    "Trial",
+]
 
 Kind = Literal["micro", "macro"]
 KINDS: tuple[Kind, ...] = ("micro", "macro")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUnit:
+    """
+    One FACS action unit as coders write it, with side, intensity and doubt kept.
+
+    Parameters
+    ----------
+    number
+        FACS number, 1 to 99.
+    side
+        ``L`` or ``R`` where only one side moved, else empty.
+    intensity
+        ``A`` (trace) to ``E`` (maximum), else empty.
+    doubtful
+        Written with a question mark, or as one of several that it may have been.
+
+    Examples
+    --------
+    >>> str(ActionUnit(12, side="L")), str(ActionUnit(17, doubtful=True)), str(ActionUnit(15, intensity="A"))
+    ('AU12L', 'AU17?', 'AU15A')
+    """
+
+    number: int
+    side: Literal["", "L", "R"] = ""
+    intensity: Literal["", "A", "B", "C", "D", "E"] = ""
+    doubtful: bool = False
+
+    def __str__(self) -> str:
+        """Return ``AU<number><intensity><side><?>``, the form in which action units are stored."""
+        return f"AU{self.number}{self.intensity}{self.side}{'?' if self.doubtful else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStamp:
+    """A camera frame named by its time: milliseconds since midnight, and the running code where it is given."""
+
+    time_of_day_ms: int
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    A moment as an annotation table gives it: by frame, by time, or by the stamp of a frame.
+
+    Parameters
+    ----------
+    frame
+        Place of the frame in its video, from 0; None where the table gives none.
+    t_s
+        Seconds from the start of the video; None where neither the table nor a frame rate tells it. Times made from a
+        frame number are nominal: frame divided by the rate that the data set states.
+    stamp
+        Where frames are named by time of day.
+    """
+
+    frame: int | None = None
+    t_s: float | None = None
+    stamp: FrameStamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodingRow:
+    """
+    One row of an annotation table in our words; it still names the participant, so it must not outlive the import.
+
+    Parameters
+    ----------
+    source
+        File and row, for example ``coding.xlsx:17``; with several sheets ``coding.xlsx!HS:17``.
+    subject
+        Participant as written.
+    clip
+        Video or clip as written, without folder and ending; empty where the table is about one recording.
+    coder
+        Coder as written, or ``A``, ``B`` by order; empty where the table does not tell coders apart.
+    kind
+        ``micro``, ``macro``, or None where the table does not say.
+    onset, apex, offset
+        None where the table does not say (an apex that was not coded, an end that was not seen).
+    aus
+        Action units.
+    emotion
+        What the coder saw, as written; empty where the table has none.
+    target
+        What the stimulus was chosen for, as written; empty where the table has none.
+    self_report
+        What the participant said, as written; empty where the table has none.
+    objective_class
+        Class from action units alone (CASME II, SAMM: ``1`` to ``7``), as written; empty where the table has none.
+    session
+        Sitting as written, or the day of recording (``YYYYMMDD``) where the table gives that; empty where neither.
+    marker
+        Trigger value of the trial; None where the table does not say.
+    fps
+        Frame rate that the table or the data set states for this row [Hz]; None where neither does.
+    notes
+        What else was written, and what was odd about the row.
+    """
+
+    source: str
+    subject: str
+    clip: str
+    coder: str
+    kind: Kind | None
+    onset: Moment | None
+    apex: Moment | None
+    offset: Moment | None
+    aus: tuple[ActionUnit, ...] = ()
+    emotion: str = ""
+    target: str = ""
+    self_report: str = ""
+    objective_class: str = ""
+    session: str = ""
+    marker: int | None = None
+    fps: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.interval import Interval
 
-__all__ = ["ClockMap", "Markers", "Recording", "Samples", "Source", "Stream", "Timeline"]
+__all__ = ["ClockMap", "Markers", "Reading", "Recording", "Samples", "Source", "Stream", "Timeline"]
 
 
 class Samples(Protocol):
@@ -49,6 +50,8 @@ class Stream:
         Nominal sampling rate [Hz], or None where there is none; never used as a clock.
     channels
         Channel names; one for a single signal.
+    types
+        One BIDS type per channel (``EEG, HEOG, VEOG, ECG, EMG, REF, MISC``); empty where the file does not say.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Stream:
     unit: str
     fs: float | None = None
     channels: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check lengths, times and channel names."""
@@ -82,6 +86,8 @@ class Stream:
             faults.append(f"expected increasing times, got {self.t[at]:.4f} s then {self.t[at + 1]:.4f} s at sample {at}")
         if self.channels and self.x.shape[1:] and len(self.x.shape) == 2 and len(self.channels) != self.x.shape[1]:
             faults.append(f"expected {self.x.shape[1]} channel names, got {len(self.channels)}")
+        if self.types and len(self.types) != len(self.channels):
+            faults.append(f"expected a type for each of {len(self.channels)} channels, got {len(self.types)}")
         if self.fs is not None and not self.fs > 0:
             faults.append(f"expected a sampling rate above 0 Hz, got {self.fs}")
         raise_faults(f"stream '{self.name}'", faults)
@@ -137,6 +143,40 @@ class Markers:
     def __len__(self) -> int:
         """Count changes."""
         return int(self.t.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """
+    What one file holds, as written: nothing renamed, converted or decoded yet.
+
+    Parameters
+    ----------
+    streams
+        In the order of the file. A stream has the file's own label as its name and the file's own unit, apart from EEG
+        (``eeg``, in V, one stream with typed channels) and from carriers of trigger values, whose names are fixed:
+        ``trigger`` (n,), an analogue or digital column; ``lines`` (n, 8), digital lines with line 0 first; ``frames``
+        (n, 2), number of the stored picture and counter of the camera.
+    text_t_s : (m,) float64
+        Times of annotations [s] on the clock of the device.
+    texts
+        The annotations, one per time.
+    findings
+        What was odd or is left out, one sentence each, without names of people.
+    started
+        Wall-clock start where the file tells it; it must not outlive the import.
+    """
+
+    streams: tuple[Stream, ...]
+    text_t_s: NDArray[np.float64]
+    texts: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+    started: dt.datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each annotation has a time."""
+        if self.text_t_s.shape != (len(self.texts),):
+            raise DataError(f"reading: expected a time per annotation, got {self.text_t_s.shape} and {len(self.texts)}")
 
 
 @dataclass(frozen=True, slots=True)
