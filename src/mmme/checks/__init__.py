@@ -6,9 +6,9 @@ that stays the same (`CODES`, docs/checks.md): ``D`` data, ``A`` alignment, ``P`
 """
 
 from mmme.checks.evaluation import check_result, check_table
-from mmme.checks.findings import CODES, Finding
 from mmme.checks.recordings import check_order, check_study, check_timeline
 from mmme.checks.signals import check_frames, check_signals
+from mmme.types import CODES, Finding
 
 __all__ = [
     "CODES",

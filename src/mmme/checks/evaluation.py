@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.checks.findings import Finding, Level, listed
-from mmme.types import FeatureTable, Result
+from mmme.types import FeatureTable, Finding, Level, Result, listed
 
 __all__ = ["check_result", "check_table"]
 

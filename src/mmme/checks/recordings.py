@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mmme.align import marker_report
-from mmme.checks.findings import Finding, listed
 from mmme.checks.signals import check_frames, check_signals
 from mmme.trials import Trials, rule_kind, unique_expressions
-from mmme.types import Recording, Timeline, Trial
+from mmme.types import Finding, Recording, Timeline, Trial, listed
 
 __all__ = ["check_order", "check_study", "check_timeline"]
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.checks.findings import Finding, Level, listed
-from mmme.types import Stream, Timeline, Trial
+from mmme.types import Finding, Level, Stream, Timeline, Trial, listed
 
 __all__ = ["check_frames", "check_signals"]
 

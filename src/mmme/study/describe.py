@@ -261,7 +261,7 @@ def gather(study: Path, subjects: Sequence[str]) -> Described:
             raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
         tables[name] = stack(there)
     trials = tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"])
-    findings = tuple(Finding(**f) for s in subjects for f in descriptions[s]["findings"])
+    findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in subjects for f in descriptions[s]["findings"])
     return Described(
         study=open_study(study),
         tables=tables,

@@ -20,11 +20,13 @@ from mmme.types.annotation import (
     Sample,
     Trial,
 )
+from mmme.types.finding import CODES, Finding, Level, listed
 from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, Stream, Timeline
 from mmme.types.result import Result, Score
 from mmme.types.table import FeatureTable
 
 __all__ = [
+    "CODES",
     "KINDS",
     "ActionUnit",
     "ClockMap",
@@ -32,8 +34,10 @@ __all__ = [
     "CodingRow",
     "Expression",
     "FeatureTable",
+    "Finding",
     "FrameStamp",
     "Kind",
+    "Level",
     "Markers",
     "Moment",
     "Reading",
@@ -46,4 +50,5 @@ __all__ = [
     "Stream",
     "Timeline",
     "Trial",
+    "listed",
 ]

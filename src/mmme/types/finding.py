@@ -26,10 +26,25 @@ CODES: Mapping[str, str] = MappingProxyType(
         "D008": "All subjects saw the stimuli in the same order, so emotion and time on task cannot be told apart.",
         "D009": "A coding row could not be placed in a trial.",
         "D010": "A signal is missing, has undefined samples, or does not cover a trial.",
+        "D011": "A row of an annotation table is blank or cannot be read.",
+        "D012": "Times in an annotation table disagree with the clock of the frames.",
+        "D013": "One coder coded two overlapping events in one trial.",
+        "D014": "The power line dominates a signal.",
+        "D015": "An electrode seems to be off, or a sensor not attached.",
+        "D016": "An EEG channel is far noisier than the others, or does not go with its neighbours.",
+        "D017": "Totals found differ from those that the data set's owners published.",
+        "D018": "Part of a raw file was not taken over: a channel of unknown kind, a calculated one, a foreign annotation.",
+        "D019": "A raw file is odd: values in another unit, a trigger value that never settled, an event outside the data.",
+        "D020": "A session is incomplete or could not be imported.",
+        "D021": "A correction was applied to a row of an annotation table.",
+        "D022": "A name, a recording date, an e-mail address or a path of this computer is in the study.",
+        "D023": "A file of the study is missing, changed or new since its manifest was written.",
         "A001": "Markers fit the clock map of a device worse than they should.",
         "A002": "A device lost or doubled markers, or a trial has no end of its own; times come from the other devices.",
         "A003": "A device clock drifts unusually, by more than 200 ppm.",
         "A004": "A subject lacks trials that others have.",
+        "A005": "A device clock was assumed or accepted on demand, not fitted within limits.",
+        "A006": "The two ways to place an event in time disagree by more than their uncertainty.",
         "P001": "A subject is on both sides of a split.",
         "P002": "The table looks standardised over all rows: a scaler was fitted outside the folds.",
         "P003": "Identical feature rows occur under several subjects or on both sides of a split.",
@@ -57,6 +72,8 @@ class Finding:
         Recording, table or result.
     text
         One sentence with the values found.
+    rows
+        All rows, trials or channels concerned, where the text names only the first of them.
 
     Raises
     ------
@@ -75,6 +92,7 @@ class Finding:
     level: Level
     where: str
     text: str
+    rows: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse codes and levels that are nowhere explained."""
