@@ -19,6 +19,7 @@ from typing import Any, Literal
 import openpyxl
 
 from mmme.errors import DataError, raise_faults
+from mmme.types import FrameStamp
 
 __all__ = ["CodingRow", "FrameStamp", "frames_spanned", "parse_frame_stamp", "read_coding_xlsx"]
 
@@ -41,14 +42,6 @@ KIND = "Macro/Micro"  # only in the combined sheet
 _STAMP = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d{3})(?:-(\d{3,4}))?")
 _TRIAL = re.compile(r"([a-z]+)_(\d+)_(\d{3})_([a-z]+)_(\d{8})\.avi")
 _AU = re.compile(r"[LR]?AU\d{1,2}[A-Z]?\??")
-
-
-@dataclass(frozen=True, slots=True)
-class FrameStamp:
-    """A camera frame as the sheet names it: milliseconds since midnight, and the running code where it is given."""
-
-    time_of_day_ms: int
-    code: int | None
 
 
 @dataclass(frozen=True, slots=True)
