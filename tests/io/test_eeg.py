@@ -222,9 +222,9 @@ def test_every_format_gives_the_planted_volts_and_triggers(tmp_path: Path, name:
     np.testing.assert_allclose(found.t_s, [t for t, _ in EVENTS], atol=1e-9)
     assert reading.findings == ()
     if name[-4:] in (".cdt", ".dat"):
-        assert reading.started == dt.datetime(2023, 7, 21, 14, 51, 27, 500_000)
+        assert str(reading.started) == "2023-07-21 14:51:27.500000"
     elif name[-4:] in ("vhdr", ".edf", ".bdf", ".cnt"):
-        assert reading.started == dt.datetime(2023, 7, 21, 14, 51, 27)
+        assert str(reading.started) == "2023-07-21 14:51:27"
 
 
 @pytest.mark.parametrize(("name", "write"), [("a.cdt", curry), ("a.set", eeglab), ("a.edf", european), ("a.bdf", european)])
