@@ -36,25 +36,31 @@ def coding(
     Excel sheets, CSV, TSV, ELAN (.eaf), BORIS (.boris and exports), BIDS events. Prints counts of rows, participants,
     videos, kinds, emotions and action units; names of participants are never shown.
     """
+    from mmme.datasets.coding_recognition import coding_spec_of
     from mmme.datasets.coding_summary import coding_summary, read_any_coding, write_coding_tsv
 
-    key, spec, read = read_any_coding(table, dataset=dataset, layout=layout, sheet=sheet)
-    summary = coding_summary(key, read)
+    info, read = read_any_coding(table, dataset=dataset, layout=layout, sheet=sheet)
+    summary = coding_summary(info, read)
+    names_are_codes = coding_spec_of(info).names_are_codes
     if out is not None:
-        write_coding_tsv(out, read.rows, names_are_codes=spec.names_are_codes)
+        write_coding_tsv(out, read.rows, names_are_codes=names_are_codes)
     if as_json:
         print_json({**summary, "findings": [asdict(finding) for finding in read.findings]})
         return
-    show_table(f"{table.name}: annotation table of {summary['name']}", ("what", "found", "published"), _lines(summary))
+    title = "*.eaf" if table.suffix.lower() == ".eaf" else table.name  # named after a person now and then
+    click.echo(f"{title}: annotation table of {summary['name']}")
+    show_table("totals", ("what", "found", "published"), _totals(summary))
+    for line in _lists(summary):
+        click.echo(line)
     for finding in read.findings:
-        click.echo(f"{finding.code} {finding.level}: {finding.text}")
+        click.echo(str(finding))
     if out is not None:
-        hidden = "" if spec.names_are_codes else "; participants are numbered, their names left out"
+        hidden = "" if names_are_codes else "; participants are numbered, their names left out"
         click.echo(f"{out}: {summary['rows']} rows{hidden}")
 
 
-def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Lay counts out as lines of a table."""
+def _totals(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Lay totals out as lines of a table."""
     published = summary["published"]
     lines = [
         ("rows", str(summary["rows"]), ""),
@@ -63,12 +69,17 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("coders", str(summary["coders"]), ""),
     ]
     lines += [(kind, str(n), str(published.get(kind, ""))) for kind, n in summary["kinds"].items()]
-    for title in ("emotions", "targets", "objective classes", "action units"):
+    return lines + [(f"{name} not coded", str(n), "") for name, n in summary["missing"].items() if n]
+
+
+def _lists(summary: Mapping[str, Any]) -> list[str]:
+    """Spell out classes, action units and rates with their counts."""
+    lines = []
+    for title in ("emotions", "targets", "self reports", "objective classes", "action units"):
         counts: dict[str, int] = summary[title.replace(" ", "_")]
         if counts:
             shown = ", ".join(f"{name} {n}" for name, n in Counter(counts).most_common(_MOST))
-            more = f", and {len(counts) - _MOST} more" if len(counts) > _MOST else ""
-            lines.append((title, shown + more, ""))
-    lines += [(f"{name} not coded", str(n), "") for name, n in summary["missing"].items() if n]
-    lines.append(("rates", ", ".join(f"{rate:g} Hz {n}" for rate, n in summary["rates_hz"].items()) or "none stated", ""))
-    return lines
+            more = f" and {len(counts) - _MOST} more" if len(counts) > _MOST else ""
+            lines.append(f"{title}: {shown}{more}")
+    rates = ", ".join(f"{rate:g} Hz {n}" for rate, n in summary["rates_hz"].items())
+    return [*lines, f"frame rates: {rates or 'none stated'}"]

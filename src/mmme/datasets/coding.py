@@ -84,7 +84,7 @@ def read_coding_rows(path: str | os.PathLike[str], spec: CodingSpec, *, sheet: s
     """
     path = Path(path)
     if spec.reader == "mmme":
-        rows, findings = stamped_rows(path)
+        rows, findings = stamped_rows(path, spec.coder_blocks)
         columns: Mapping[str, str] = MappingProxyType({})
     elif spec.reader == "elan" or path.suffix.lower() == ".eaf":
         rows, findings = tier_rows(path, spec)
@@ -119,7 +119,7 @@ def _table(path: Path, spec: CodingSpec, wanted: str | None) -> tuple[list[Codin
         if layout.header and [as_text(v) for v in values if as_text(v)] == [name for name in layout.names if name]:
             text_only.append(number)
             continue
-        if not any(cells.text(role) for role in ("subject", "clip", "onset", "onset_time", "offset")):
+        if not _says_an_event(cells):
             text_only.append(number)
             continue
         surplus = [as_text(value) for value in values[len(layout.names) :] if as_text(value)]
@@ -147,6 +147,14 @@ def _table(path: Path, spec: CodingSpec, wanted: str | None) -> tuple[list[Codin
     rows, more = _join(path, rows, spec.joined, spec)
     columns = {role: layout.names[k] for role, k in layout.columns.items() if k < len(layout.names)}
     return rows, [*findings, *named, *more, *_repeated(_place(sheet), rows)], MappingProxyType(columns)
+
+
+def _says_an_event(cells: Cells) -> bool:
+    """Whether a line has more than a remark: a time, or a subject and something else."""
+    if any(cells.text(role) for role in ("onset", "onset_time", "offset", "offset_time")):
+        return True
+    filled = sum(bool(as_text(value)) for value in cells.values)
+    return filled > 1 and bool(cells.text("subject") or cells.text("clip"))
 
 
 def _place(sheet: Sheet) -> str:

@@ -20,7 +20,7 @@ __all__ = ["coding_spec_of", "recognise_table"]
 
 _TABLES = (".xlsx", ".xlsm", ".csv", ".tsv", ".txt", ".json")
 _LOOKED_AT = 40  # rows whose names must have the form
-_BORIS_WITHIN = 60  # lines
+_HEADER_WITHIN = 60  # lines
 
 
 def coding_spec_of(info: DatasetInfo) -> CodingSpec:
@@ -80,7 +80,7 @@ def recognise_table(path: str | os.PathLike[str]) -> str | None:
         sheets = read_sheets(path)
     except DataError:
         return None
-    if any(is_boris_header(cells) for sheet in sheets for _, cells in sheet.lines[:_BORIS_WITHIN]):
+    if any(is_boris_header(cells) for sheet in sheets for _, cells in sheet.lines[:_HEADER_WITHIN]):
         return "boris"
     if _is_stamped(sheets[0]):
         return "mmme"
@@ -91,9 +91,9 @@ def recognise_table(path: str | os.PathLike[str]) -> str | None:
 
 
 def _is_stamped(sheet: Sheet) -> bool:
-    """Whether the first line is the header of the MMME release."""
-    names = {plain_name(value) for _, cells in sheet.lines[:1] for value in cells}
-    return {plain_name(name) for name in COLUMNS} <= names
+    """Whether a line is the header of the MMME release."""
+    official = {plain_name(name) for name in COLUMNS}
+    return any(official <= {plain_name(value) for value in cells} for _, cells in sheet.lines[:_HEADER_WITHIN])
 
 
 def _fit(path: Path, sheets: tuple[Sheet, ...], key: str) -> tuple[int, int] | None:

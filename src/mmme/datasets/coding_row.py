@@ -20,6 +20,7 @@ from mmme.types import CodingRow, Kind, Moment
 __all__ = ["Cells", "clip_stem", "in_order", "kind_of", "matched", "rows_of_line"]
 
 _VIDEO = frozenset({".avi", ".mp4", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg", ".webm", ".m4v"})
+_NOTHING = frozenset({"n/a", "nan", "#n/a"})
 _PLAIN_NOTES = frozenset({"notes", "note", "remarks", "remark", "comment", "comments"})
 
 
@@ -55,7 +56,8 @@ class Cells:
 
     def text(self, role: str) -> str:
         """Content as text, whole numbers without decimals; empty where there is nothing."""
-        return as_text(self.raw(role))
+        text = as_text(self.raw(role))
+        return "" if text.casefold() in _NOTHING else text
 
     def quantity(self, role: str, what: str) -> float | None:
         """Content as a number; None where it stands for nothing."""
@@ -187,7 +189,7 @@ def rows_of_line(cells: Cells, from_file: Mapping[str, str], rate_hz: float | No
     written = cells.text("clip")
     from_clip = matched(spec.clip_name, written)
     said = {**from_file, **from_clip}
-    if written and from_clip.get("clip", written) != clip_stem(written):
+    if from_clip.get("clip", clip_stem(written)) != clip_stem(written):
         cells.notes.append(f"written as {clip_stem(written)}")
     fps = cells.quantity("fps", "frames per second") if cells.has("fps") else None
     fps = fps or rate_hz

@@ -114,6 +114,9 @@ class CodingSpec(Section):
     recognise: tuple[dict[str, str], ...] = Field(
         default=(), strict=False, description="Patterns of a role's values, of 'header' or 'file'; one set must hold."
     )
+    coder_blocks: tuple[int, ...] = Field(
+        default=(), strict=False, description="MMME: row numbers at which each coder's rows begin."
+    )
     naming: dict[str, Naming] = Field(default={}, description="Sheets that spell out subject or clip.")
     joined: Joined | None = Field(default=None, description="A second table with further columns.")
     objective_classes: dict[str, dict[str, str]] = Field(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmme.io.action_units import parse_action_units
 from mmme.io.coding_table import find_header, read_sheets
-from mmme.io.coding_xlsx import COLUMNS, frames_spanned, read_coding_xlsx
+from mmme.io.coding_xlsx import COLUMNS, coding_rows, frames_spanned
 from mmme.types import CodingRow, Finding, FrameStamp, Moment, listed
 
 __all__ = ["stamped_rows"]
@@ -15,14 +16,17 @@ _APART_MS = 50.0  # stamps jitter by tens of ms
 _DAY_MS = 86_400_000
 
 
-def stamped_rows(path: Path) -> tuple[list[CodingRow], list[Finding]]:
+def stamped_rows(path: Path, blocks: Sequence[int] = ()) -> tuple[list[CodingRow], list[Finding]]:
     """
     Read a coding sheet whose frames are named by time of day.
 
     Parameters
     ----------
     path
-        ``coding_file.xlsx`` or ``coding_file_combined.xlsx``.
+        ``coding_file.xlsx`` or ``coding_file_combined.xlsx``, or the same as text.
+    blocks
+        Row numbers at which a coder's block begins; where none are given, by the rule of
+        `mmme.io.coding_xlsx.read_coding_xlsx`.
 
     Returns
     -------
@@ -34,10 +38,13 @@ def stamped_rows(path: Path) -> tuple[list[CodingRow], list[Finding]]:
     Raises
     ------
     DataError
-        As `mmme.io.coding_xlsx.read_coding_xlsx`.
+        As `mmme.io.coding_xlsx.coding_rows`.
     """
+    sheet = read_sheets(path)[0]
+    header = find_header(sheet, {COLUMNS[0]: [COLUMNS[0]]}, [COLUMNS[0]]).header
+    lines = [line for line in sheet.lines if line[0] >= header]
     rows, without_code, apart = [], list[str](), list[str]()
-    for row in read_coding_xlsx(path):
+    for row in coding_rows(path.name, lines, blocks=blocks or None):
         source = f"{path.name}:{row.row}"
         moments = [
             Moment(t_s=t_s, stamp=stamp) for t_s, stamp in zip(row.times_s, (row.onset, row.apex, row.offset), strict=True)
@@ -65,7 +72,7 @@ def stamped_rows(path: Path) -> tuple[list[CodingRow], list[Finding]]:
             )
         )
     findings = []
-    if blank := _blank(path):
+    if blank := [k for k, values in lines if not any(value is not None and str(value).strip() for value in values)]:
         sources = tuple(f"{path.name}:{number}" for number in blank)
         findings.append(Finding("D011", "note", path.name, f"{len(blank)} rows are blank: {listed(blank)}", sources))
     if without_code:
@@ -79,13 +86,3 @@ def stamped_rows(path: Path) -> tuple[list[CodingRow], list[Finding]]:
 
 def _span_ms(first: FrameStamp, last: FrameStamp) -> int:
     return (last.time_of_day_ms - first.time_of_day_ms + _DAY_MS // 2) % _DAY_MS - _DAY_MS // 2
-
-
-def _blank(path: Path) -> list[int]:
-    sheet = read_sheets(path)[0]
-    header = find_header(sheet, {"subject": [COLUMNS[0]]}, ["subject"]).header
-    return [
-        number
-        for number, values in sheet.lines
-        if number > header and not any(value is not None and str(value).strip() for value in values)
-    ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmme.datasets.catalogue import dataset_info
+from mmme.datasets.catalogue import DatasetInfo, dataset_info, dataset_names
 from mmme.datasets.coding import CodingTable, read_coding_rows, recognise_table
 from mmme.datasets.coding_recognition import coding_spec_of
-from mmme.datasets.coding_spec import CodingSpec
 from mmme.errors import ConfigError, DataError
 from mmme.io.bids_tsv import write_tsv
 from mmme.types import CodingRow, FrameStamp, Moment
@@ -25,7 +25,7 @@ def read_any_coding(
     dataset: str | None = None,
     layout: str | os.PathLike[str] | None = None,
     sheet: str | None = None,
-) -> tuple[str, CodingSpec, CodingTable]:
+) -> tuple[DatasetInfo, CodingTable]:
     """
     Read an annotation table of a data set that is named, described in an own layout, or recognised.
 
@@ -43,7 +43,7 @@ def read_any_coding(
     Returns
     -------
     tuple
-        Short name, how the table was read, and its rows with findings.
+        The data set, and the table's rows with findings.
 
     Raises
     ------
@@ -66,41 +66,49 @@ def read_any_coding(
         raise ConfigError("expected either --dataset or --layout, got both")
     known = str(layout) if layout is not None else dataset or recognise_table(path)
     if known is None:
+        if owner := _joined_to(path):
+            raise DataError(
+                f"{path.name}: expected an annotation table, got columns that belong to that of {owner}; read that"
+            )
         raise DataError(
             f"{path.name}: expected a table of a known data set, got one that fits none or several; "
             "name it with --dataset, or describe its columns in a layout file"
         )
     info = dataset_info(known)
-    spec = coding_spec_of(info)
-    return info.key, spec, read_coding_rows(path, spec, sheet=sheet)
+    return info, read_coding_rows(path, coding_spec_of(info), sheet=sheet)
 
 
-def coding_summary(key: str, table: CodingTable) -> dict[str, Any]:
+def _joined_to(path: Path) -> str:
+    """Name of the data set whose table this one adds columns to; empty where there is none."""
+    for key in dataset_names():
+        info = dataset_info(key)
+        joined = coding_spec_of(info).joined if info.coding is not None else None
+        if joined is not None and any(fnmatch.fnmatch(path.name.lower(), pattern.lower()) for pattern in joined.files):
+            return info.name
+    return ""
+
+
+def coding_summary(info: DatasetInfo, table: CodingTable) -> dict[str, Any]:
     """
     Count what a table holds; nobody is named.
 
     Parameters
     ----------
-    key
-        Short name of the data set.
+    info
+        The data set.
     table
         Its rows.
 
     Returns
     -------
     dict
-        Counts, the columns that were read, and published totals where the data set is known.
+        Counts, the columns that were read, and published totals.
     """
     rows = table.rows
-    try:
-        info = dataset_info(key)
-        name, published = info.name, dict(info.expected)
-    except ConfigError:  # an own layout
-        name, published = key, {}
     columns = {role: header for role, header in table.columns.items() if "#" not in role}
     return {
-        "dataset": key,
-        "name": name,
+        "dataset": info.key,
+        "name": info.name,
         "rows": len(rows),
         "participants": len({row.subject for row in rows if row.subject}),
         "clips": len({(row.subject, row.clip) for row in rows if row.clip}),
@@ -110,12 +118,12 @@ def coding_summary(key: str, table: CodingTable) -> dict[str, Any]:
         "targets": _counts(row.target.lower() for row in rows if row.target),
         "self_reports": _counts(row.self_report.lower() for row in rows if row.self_report),
         "objective_classes": _counts(row.objective_class for row in rows if row.objective_class),
-        "action_units": _counts(f"AU{number}" for row in rows for number in {au.number for au in row.aus}),
+        "action_units": _counts(f"AU{number}" for row in rows for number in dict.fromkeys(au.number for au in row.aus)),
         "without_action_units": sum(not row.aus for row in rows),
         "missing": {role: sum(getattr(row, role) is None for row in rows) for role in ("onset", "apex", "offset")},
         "rates_hz": dict(Counter(row.fps for row in rows if row.fps)),
         "with_notes": sum(bool(row.notes) for row in rows),
-        "published": published,
+        "published": dict(info.expected),
         "columns": columns,
     }
 
@@ -138,7 +146,7 @@ def write_coding_tsv(path: str | os.PathLike[str], rows: Sequence[CodingRow], *,
         Rows.
     names_are_codes
         Whether subjects are codes already. Where they are people's names, they are numbered in order of appearance, and
-        whatever may hold a name or the day of recording (source, clip, session) is left out but for the row's number.
+        whatever may hold a name or the day of recording (source, clip, session, notes with a name) is left out.
 
     Raises
     ------
@@ -163,7 +171,7 @@ def write_coding_tsv(path: str | os.PathLike[str], rows: Sequence[CodingRow], *,
             "target": row.target,
             "self_report": row.self_report,
             "objective_class": row.objective_class,
-            "notes": "; ".join(" ".join(note.split()) for note in row.notes),
+            "notes": "; ".join(" ".join(note.split()) for note in row.notes if names_are_codes or not _names(note, row)),
         }
         for role in ("onset", "apex", "offset"):
             moment: Moment = getattr(row, role) or Moment()
@@ -183,6 +191,11 @@ _COLUMNS = (
     "onset_stamp", "apex_stamp", "offset_stamp",
     "aus", "emotion", "target", "self_report", "objective_class", "notes",
 )  # fmt: skip
+
+
+def _names(note: str, row: CodingRow) -> bool:
+    """Whether a note holds the participant's name."""
+    return bool(row.subject) and row.subject.casefold() in note.casefold()
 
 
 def _stamp(stamp: FrameStamp | None) -> str:

@@ -31,6 +31,8 @@ __all__ = ["Layout", "Sheet", "choose_sheet", "find_header", "plain_name", "read
 _SUFFIXES = (".xlsx", ".xlsm", ".xls", ".csv", ".tsv", ".txt", ".json")
 _DELIMITERS = ("\t", ";", ",")
 _HEADER_WITHIN = 60  # lines of free text above a header that are looked through
+_BLANK_AT_MOST = 5000  # blank rows in a row, after which a sheet ends
+_TRAILING = 20  # blank rows kept at the end
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
 
@@ -156,7 +158,7 @@ def _workbook(name: str, content: bytes) -> tuple[Sheet, ...]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # openpyxl on styles and validation lists it does not keep
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = [(page.title, list(page.iter_rows(values_only=True))) for page in book.worksheets]
+            sheets = [(page.title, _lines(page)) for page in book.worksheets]
             book.close()
     except Exception as error:
         raise DataError(
@@ -164,6 +166,18 @@ def _workbook(name: str, content: bytes) -> tuple[Sheet, ...]:
         ) from None
     many = sum(any(_filled(line) for line in lines) for _, lines in sheets) > 1
     return tuple(Sheet(name, title if many else "", tuple(enumerate(lines, start=1))) for title, lines in sheets)
+
+
+def _lines(page: Any) -> list[tuple[Any, ...]]:
+    """Cells of a page; formatted but blank rows far below the last filled one are no part of a table."""
+    lines: list[tuple[Any, ...]] = []
+    for line in page.iter_rows(values_only=True):
+        lines.append(line if _filled(line) else ())
+        if len(lines) > _BLANK_AT_MOST and not any(lines[-_BLANK_AT_MOST:]):
+            break
+    while len(lines) > _TRAILING and not any(lines[-_TRAILING - 1 :]):
+        del lines[-1]
+    return lines
 
 
 def _text(name: str, content: bytes) -> Sheet:

@@ -21,7 +21,7 @@ import openpyxl
 from mmme.errors import DataError, raise_faults
 from mmme.types import FrameStamp
 
-__all__ = ["CodingRow", "FrameStamp", "frames_spanned", "parse_frame_stamp", "read_coding_xlsx"]
+__all__ = ["CodingRow", "coding_rows", "frames_spanned", "parse_frame_stamp", "read_coding_xlsx"]
 
 COLUMNS = (
     "Subject",
@@ -170,25 +170,65 @@ def read_coding_xlsx(path: str | os.PathLike[str], *, blocks: Sequence[int] | No
         All faults of the sheet at once, each with its cell. Names are not shown.
     """
     path = Path(path)
-    header, cells = _cells(path)
-    if header[: len(COLUMNS)] != COLUMNS and tuple(h for h in header if h != KIND) != COLUMNS:
-        raise DataError(f"{path.name}: expected the columns {', '.join(COLUMNS)} (and {KIND}), got {', '.join(header)}")
+    return coding_rows(path.name, _cells(path), blocks=blocks)
+
+
+def coding_rows(
+    where: str, lines: Sequence[tuple[int, Sequence[Any]]], *, blocks: Sequence[int] | None = None
+) -> tuple[CodingRow, ...]:
+    """
+    Read the cells of the coding sheet.
+
+    Parameters
+    ----------
+    where
+        The file, for messages.
+    lines
+        Row number and cells, the header first. Column names match in any case, with or without blanks and underscores, and
+        in any order; further columns are not read.
+    blocks
+        As for `read_coding_xlsx`.
+
+    Returns
+    -------
+    tuple of CodingRow
+        In the order of the sheet, blank lines left out.
+
+    Raises
+    ------
+    DataError
+        As for `read_coding_xlsx`.
+    """
+    written = tuple("" if value is None else str(value).strip() for value in lines[0][1]) if lines else ()
+    while written and not written[-1]:
+        written = written[:-1]
+    official = {_plain(name): name for name in (*COLUMNS, KIND)}
+    header = tuple(official.get(_plain(name), name) for name in written)
+    if any(header.count(name) != 1 for name in COLUMNS) or header.count(KIND) > 1:
+        raise DataError(f"{where}: expected the columns {', '.join(COLUMNS)} (and {KIND}), got {', '.join(written)}")
+    cells = [
+        (k, tuple(line[: len(header)])) for k, line in lines[1:] if any(v is not None and str(v).strip() for v in line)
+    ]
     faults: list[str] = []
     rows = [row for number, values in cells if (row := _row(number, header, values, faults)) is not None]
-    raise_faults(path.name, faults)
+    raise_faults(where, faults)
     if not rows:
-        raise DataError(f"{path.name}: expected at least one row, got a header only")
-    starts = _block_starts(path.name, rows) if blocks is None else list(blocks)
+        raise DataError(f"{where}: expected at least one row, got a header only")
+    starts = _block_starts(where, rows) if blocks is None else list(blocks)
     if starts[:1] != [rows[0].row] or starts != sorted(set(starts)) or starts[-1] > rows[-1].row:
         raise DataError(
-            f"{path.name}: expected blocks as increasing row numbers from {rows[0].row} to {rows[-1].row}, got {starts}"
+            f"{where}: expected blocks as increasing row numbers from {rows[0].row} to {rows[-1].row}, got {starts}"
         )
     coder_of = [chr(ord("A") + sum(row.row >= start for start in starts) - 1) for row in rows]
     return tuple(replace(row, coder=coder) for row, coder in zip(rows, coder_of, strict=True))
 
 
-def _cells(path: Path) -> tuple[tuple[str, ...], list[tuple[int, tuple[Any, ...]]]]:
-    """Header, and the rows that are not blank with their numbers."""
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _cells(path: Path) -> list[tuple[int, tuple[Any, ...]]]:
+    """Lines of the first sheet with their numbers."""
     if not path.is_file():
         raise DataError(f"{path.name}: expected a coding sheet, got no file")
     try:
@@ -198,14 +238,9 @@ def _cells(path: Path) -> tuple[tuple[str, ...], list[tuple[int, tuple[Any, ...]
             f"{path.name}: expected an Excel sheet, got one that cannot be read ({type(error).__name__}); is it cut short?"
         ) from None
     try:
-        lines = list(book.worksheets[0].iter_rows(values_only=True))
+        return list(enumerate(book.worksheets[0].iter_rows(values_only=True), start=1))
     finally:
         book.close()
-    header = tuple("" if value is None else str(value).strip() for value in lines[0]) if lines else ()
-    while header and not header[-1]:
-        header = header[:-1]
-    filled = [(k + 2, line[: len(header)]) for k, line in enumerate(lines[1:]) if any(v not in (None, "") for v in line)]
-    return header, filled
 
 
 class _Cells:
