@@ -56,6 +56,14 @@ def test_a_state_without_stop_stays_open_and_compressed_projects_are_read(tmp_pa
     assert (event.stop_s, event.subject) == (None, "")
 
 
+def test_a_live_observation_has_no_media(tmp_path: Path):
+    """BORIS writes an empty list for its files then."""
+    content = project([[1.0, "s1", "micro", "", ""], [2.0, "s1", "micro", "", ""]])
+    content["observations"]["one"] |= {"file": [], "media_info": None}  # type: ignore[index]
+    (event,) = read_boris(write(tmp_path / "a.boris", content))
+    assert (event.media, event.fps, event.stop_s) == ((), None, 2.0)
+
+
 NEW = [
     "Observation id",
     "FPS",

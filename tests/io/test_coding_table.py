@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -113,6 +114,21 @@ def test_formatted_blank_rows_without_end_are_cut(tmp_path: Path):
     """Twenty blank rows at the end are kept to be told, the rest is no part of the table."""
     path = workbook(tmp_path / "a.xlsx", S=[["Subject"], ["01"], *[[" "]] * 200])
     assert len(read_sheets(path)[0].lines) == 22
+
+
+def test_a_wrong_size_in_the_file_hides_no_cell(tmp_path: Path):
+    """Some programs state that a sheet is one cell large; blank rows in between keep their numbers."""
+    path = workbook(tmp_path / "a.xlsx", S=[["Subject", "Onset"], ["01", 4], [None], ["02", 5]])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    page = parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = page.replace(b'ref="A1:B4"', b'ref="A1"')
+    assert parts["xl/worksheets/sheet1.xml"] != page
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    lines = dict(read_sheets(path)[0].lines)
+    assert (lines[2], lines[3], lines[4]) == (("01", 4), (), ("02", 5))
 
 
 @pytest.mark.parametrize("spelling", ["Onset Frame", "ONSETFRAME", "onset_frame", "Onset-Frame ", "onset"])

@@ -127,8 +127,9 @@ def _entry(
         return None
     kind, category = behaviors[behavior]
     is_state = kind.lower().startswith("state")
-    paths = [str(file) for files in observation.get("file", {}).values() for file in files]
-    rates = {float(fps) for fps in observation.get("media_info", {}).get("fps", {}).values() if _seconds(fps)}
+    media, info = (observation.get(key) or {} for key in ("file", "media_info"))  # live observations have none
+    paths = [str(file) for files in media.values() for file in files]
+    rates = {float(fps) for fps in info.get("fps", {}).values() if _seconds(fps)}
     event = BorisEvent(
         place=place,
         observation=name,

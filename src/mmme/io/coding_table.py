@@ -171,6 +171,7 @@ def _workbook(name: str, content: bytes) -> tuple[Sheet, ...]:
 def _lines(page: Any) -> list[tuple[Any, ...]]:
     """Cells of a page; formatted but blank rows far below the last filled one are no part of a table."""
     lines: list[tuple[Any, ...]] = []
+    page.reset_dimensions()  # some programs state a size of one cell, and openpyxl would believe it
     for line in page.iter_rows(values_only=True):
         lines.append(line if _filled(line) else ())
         if len(lines) > _BLANK_AT_MOST and not any(lines[-_BLANK_AT_MOST:]):
