@@ -380,8 +380,8 @@ def test_a_renamed_pair_is_told_without_its_name(tmp_path: Path, capfd):
 @pytest.mark.parametrize(
     ("name", "write", "partner", "message"),
     [
-        ("a.cdt", curry, ".cdt.dpa", r"continuous recording \(Curry\), .*; are its .cdt.dpa \(or .cdt.dpo\) beside it\?"),
-        ("a.dat", curry, ".dap", r"continuous recording \(Curry 7\), .*; are its .dap and .rs3 beside it\?"),
+        ("a.cdt", curry, ".cdt.dpa", r"continuous recording \(Curry\), .*; are its .cdt.dpa \(or .cdt.dpo\) beside it, and"),
+        ("a.dat", curry, ".dap", r"continuous recording \(Curry 7\), .*; are its .dap and .rs3 beside it, and"),
         ("a.set", eeglab, ".fdt", r"continuous recording \(EEGLAB\), .*; is its .fdt beside it\?"),
         ("a.vhdr", brainvision, ".eeg", r"continuous recording \(BrainVision\), .*; are its .eeg and .vmrk beside it"),
         ("a.vhdr", brainvision, ".vmrk", r"continuous recording \(BrainVision\), .*; are its .eeg and .vmrk beside it"),
@@ -442,6 +442,11 @@ def test_gaps_text_and_foreign_files_are_refused(tmp_path: Path):
         read_eeg(path)
     with pytest.raises(DataError, match=r"c.cdt: expected 100 bytes of samples \(5 x 5\), got 500000"):
         read_eeg(curry(tmp_path / "c.cdt", truth(), order="CHAN"))
+    path = curry(tmp_path / "d.cdt", truth())
+    head = path.with_suffix(".cdt.dpa")
+    head.write_text(head.read_text().split("SENSORS START")[0])
+    with pytest.raises(DataError, match=r"d.cdt: .* MNE cannot read \(AssertionError.*and all EEG channels placed in it\?"):
+        read_eeg(path)
     with pytest.raises(DataError, match=r"\*.abc: expected an EEG file \(.cdt, .dat, .set,.*\), got another ending"):
         read_eeg(tmp_path / "a.abc")
     with pytest.raises(DataError, match=r"b.set: expected a recording \(EEGLAB\), got no file"):

@@ -39,8 +39,8 @@ _LOCK = threading.Lock()
 
 _TRIGGER = re.compile(r"trig(?:ger)?(?:\s?\d+)?|sti\s?\d{1,3}|stim?(?:ulus)?|status|events?|din\s?\d*", re.IGNORECASE)
 _HINTS = {
-    ".cdt": "are its .cdt.dpa (or .cdt.dpo) beside it?",
-    ".dat": "are its .dap and .rs3 beside it?",
+    ".cdt": "are its .cdt.dpa (or .cdt.dpo) beside it, and all EEG channels placed in it?",
+    ".dat": "are its .dap and .rs3 beside it, and all EEG channels placed in them?",
     ".set": "is its .fdt beside it?",
     ".vhdr": "are its .eeg and .vmrk beside it, under the names that it states?",
 }
