@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +62,25 @@ class Sought:
         Exact pattern for texts.
     anchors
         Lower-case texts of which each find holds at least one; they tell where the pattern is worth a try.
+    days
+        Days of which a find must be one; None where the pattern says all.
     """
 
     what: str
-    pattern: re.Pattern[str]
+    pattern: str
     anchors: tuple[str, ...]
+    days: frozenset[tuple[int, int, int]] | None = None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield start and end of what is in a text."""
+        for match in _compiled(self.pattern).finditer(text):
+            if self.days is None or _days_of(match) & self.days:
+                yield match.span()
+
+
+@lru_cache(maxsize=4096)  # most names are never near, so their patterns are not made before they are
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +122,11 @@ class Search:
         """
         codes = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, "a participant")
         sought = [one for name, code in codes.items() for one in _name(name, f"name of {code}")]
-        sought += [_date(day) for day in sorted({_day(d) for d in dates})]
-        sought += [
-            Sought("text that must not occur", re.compile(re.escape(t), re.IGNORECASE), (t.lower(),)) for t in texts if t
-        ]
-        sought.append(Sought("e-mail address", re.compile(_MAIL), ("@",)))
-        sought.append(Sought("path of a computer", re.compile(_PATH, re.IGNORECASE), (*_PATH_ANCHORS, ":\\", "\\users")))
+        if days := {_day(day) for day in dates}:
+            sought.append(_dates(days))
+        sought += [Sought("text that must not occur", re.escape(t), tuple(_cased(t))) for t in texts if t]
+        sought.append(Sought("e-mail address", _MAIL, ("@",)))
+        sought.append(Sought("path of a computer", _PATH, (*_PATH_ANCHORS, "\\")))
         samples: dict[bytes, tuple[str, str, str]] = {}
         for name, code in codes.items():
             for written in _whole_words(name):
@@ -132,15 +145,16 @@ class Search:
         [('...', 'name of S03'), ('...', 'day of recording')]
         """
         text = normalized(text)
+        low = text.lower()
         for one in self.sought:
-            for match in one.pattern.finditer(text):
-                yield match.start(), match.end(), one.what
+            if any(anchor in low for anchor in one.anchors):
+                yield from ((start, stop, one.what) for start, stop in one.spans(text))
 
     def masked(self, text: str) -> str:
         """Text with every find as ``*``."""
         text = normalized(text)
-        for one in self.sought:
-            text = one.pattern.sub("*", text)
+        for start, stop, _ in sorted(self.finds(text), reverse=True):
+            text = text[:start] + "*" + text[min(stop, len(text)) :]
         return text
 
     def by_anchor(self) -> dict[bytes, list[Sought]]:
@@ -171,7 +185,9 @@ def _whole_words(name: str) -> set[str]:
     tokens = [t for t in _tokens(name) if _is_part(t, name)]
     whole = _tokens(name)
     if len(whole) > 1:
-        tokens += [sign.join(order) for sign in ("", " ", "_", "-") for order in (whole, whole[::-1])]
+        # A part of six letters is found beside a sign; only where parts are short or there is no sign, joined ones count.
+        signs = ("",) if any(len(t) >= LONG for t in tokens) else ("", " ", "_", "-")
+        tokens += [sign.join(order) for sign in signs for order in (whole, whole[::-1])]
     return {w for token in tokens for w in _spellings(token) if len(w.encode()) >= LONG}
 
 
@@ -193,7 +209,7 @@ def _name(name: str, what: str) -> Iterator[Sought]:
         both = "|".join(_BETWEEN.join(order) for order in (written, written[::-1]))
         longest = max(tokens, key=len)
         anchors = tuple(_anchors(longest))
-        yield Sought(what, re.compile(rf"(?<!{_LETTER})(?:{both})(?!{_LETTER})", re.IGNORECASE), anchors)
+        yield Sought(what, rf"(?<!{_LETTER})(?:{both})(?!{_LETTER})", anchors)
     for token, either in zip(tokens, written, strict=True):
         if not _is_part(token, name):
             continue
@@ -203,7 +219,7 @@ def _name(name: str, what: str) -> Iterator[Sought]:
             pattern = _short(token)
         else:
             pattern = rf"(?<!{_LETTER}){either}(?!{_LETTER})"
-        yield Sought(what, re.compile(pattern, re.IGNORECASE), tuple(_anchors(token)))
+        yield Sought(what, pattern, tuple(_anchors(token)))
 
 
 def _either(token: str) -> str:
@@ -239,112 +255,117 @@ def _day(day: str | dt.date) -> dt.date:
         ) from None
 
 
-def _date(day: dt.date) -> Sought:
-    """Pattern of a day in its usual forms."""
-    y, m, d, month = f"{day.year:04d}", f"0?{day.month}", f"0?{day.day}", _MONTHS[day.month - 1]
-    if day.month > 9:
-        m = str(day.month)
-    if day.day > 9:
-        d = str(day.day)
-    name = f"{month[:3]}(?:{month[3:]})?\\.?" if month[3:] else month
-    whole = f"{day:%Y%m%d}"
+def _dates(days: set[dt.date]) -> Sought:
+    """Pattern of days in their usual forms."""
+    month = "|".join(f"{name[:3]}(?:{name[3:]})?" if name[3:] else name for name in _MONTHS)
     forms = (
-        rf"{whole}(?:(?!\d)|(?=[012]\d[0-5]\d))",
-        rf"{y}(?P<a>[-/._: ]){m}(?P=a){d}(?!\d)",
-        rf"{y} ?年 ?{m} ?月 ?{d} ?日",
-        rf"{d}(?P<b>[-/._]){m}(?P=b){y}(?!\d)",
-        rf"{m}(?P<c>[-/._]){d}(?P=c){y}(?!\d)",
-        rf"{d}(?:st|nd|rd|th)?[ .-]{{1,2}}{name}[ ,-]{{1,2}}{y}(?!\d)",
-        rf"{name} {d}(?:st|nd|rd|th)?,? {y}(?!\d)",
+        r"(?P<ya>\d{4})(?P<ma>[01]\d)(?P<da>[0-3]\d)(?:(?!\d)|(?=[012]\d[0-5]\d))",
+        r"(?P<yb>\d{4})(?P<sb>[-/._: ])(?P<mb>\d\d?)(?P=sb)(?P<db>\d\d?)(?!\d)",
+        r"(?P<yc>\d{4}) ?年 ?(?P<mc>\d\d?) ?月 ?(?P<dc>\d\d?) ?日",
+        r"(?P<dd>\d\d?)(?P<sd>[-/._])(?P<md>\d\d?)(?P=sd)(?P<yd>\d{4})(?!\d)",
+        rf"(?P<de>\d\d?)(?:st|nd|rd|th)?[ .-]{{1,2}}(?P<ne>{month})\.?[ ,-]{{1,2}}(?P<ye>\d{{4}})(?!\d)",
+        rf"(?P<nf>{month})\.? (?P<df>\d\d?)(?:st|nd|rd|th)?,? (?P<yf>\d{{4}})(?!\d)",
     )
     pattern = rf"(?<!\d)(?<!\d\.)(?:{'|'.join(forms)})"
+    years = {f"{day.year:04d}" for day in days}
     # Every form has the year next to a sign of its own, so that numbers which merely hold its digits are passed over.
-    anchors = (whole, *(f"{y}{sign}" for sign in "-/._: 年"), f"{y} 年", *(f"{sign}{y}" for sign in "-/._ ,"))
-    return Sought("day of recording", re.compile(pattern, re.IGNORECASE), anchors)
+    anchors = {f"{day:%Y%m%d}" for day in days}
+    anchors |= {f"{y}{sign}" for y in years for sign in ("-", "/", ".", "_", ":", " ", "年")}
+    anchors |= {f"{sign}{y}" for y in years for sign in "-/._ ,"}
+    return Sought("day of recording", pattern, tuple(sorted(anchors)), frozenset((d.year, d.month, d.day) for d in days))
+
+
+def _days_of(match: re.Match[str]) -> set[tuple[int, int, int]]:
+    """Return the days that a date may mean: 06/07/2024 is in June or in July."""
+    found = {name: value for name, value in match.groupdict().items() if value is not None}
+    form = next(name[1] for name in found if name[0] == "y")
+    year, day = int(found["y" + form]), int(found["d" + form])
+    if "n" + form in found:
+        starts = [name[:3].lower() for name in _MONTHS]
+        return {(year, starts.index(found["n" + form][:3].lower()) + 1, day)}
+    month = int(found["m" + form])
+    return {(year, month, day), (year, day, month)} if form == "d" else {(year, month, day)}
 
 
 class ByteFilter:
     """
     Finds the places at which one of many byte strings begins, letters of any case, in one pass over the bytes.
 
-    Every string of eight bytes holds four that begin at a multiple of four, so a quarter of the places decides; strings of
-    three to seven bytes are found by aligned pairs. What passes is compared with eight (four) bytes at once, then in full.
+    Each byte is looked up once: bit ``k`` says whether it is the ``k``-th byte of any string. Neighbours whose bits fit
+    together are worth a comparison, first with four or five bytes at once, then in full.
 
     Parameters
     ----------
-    strings
-        At least two bytes each, ASCII letters small.
+    words
+        Strings of at least two bytes, ASCII letters small.
+    dated
+        Strings of at least five bytes with four digits of a year, after one sign at most; kept apart, as digits are many.
 
     Examples
     --------
-    >>> ByteFilter([b"simalfa", b"an"]).starts(np.frombuffer(b"..SimAlfa.Anna", np.uint8)).tolist()
-    [2, 10]
+    >>> ByteFilter([b"simalfa", b"an"], [b".2024"]).starts(b"..SimAlfa.Anna 1.5.2024").tolist()
+    [2, 10, 18]
     """
 
-    def __init__(self, strings: Iterable[bytes]) -> None:
-        folded = sorted({bytes(b | _FOLD for b in s) for s in strings})
-        if short := [s for s in folded if len(s) < 2]:
+    def __init__(self, words: Iterable[bytes], dated: Iterable[bytes] = ()) -> None:
+        all_words, all_dated = (sorted({bytes(b | _FOLD for b in s) for s in strings}) for strings in (words, dated))
+        if short := [s for s in all_words if len(s) < 2]:
             raise DataError(f"strings to search for: expected at least 2 bytes, got {len(short[0])}")
-        self._long = _Tier([s for s in folded if len(s) >= 8], 4)
-        self._middle = _Tier([s for s in folded if 3 <= len(s) < 8], 2)
-        self._pairs = _Tier([s for s in folded if len(s) == 2], 1)
-        self.longest = max((len(s) for s in folded), default=0)
+        self._depth = 4 if all_dated else 8
+        lead = [(s, 0) for s in all_words]
+        years = [(s, 0 if s[:4].isdigit() else 1) for s in all_dated]
+        table = np.zeros(256, dtype=np.uint8)
+        folded = np.arange(256, dtype=np.uint8) | np.uint8(_FOLD)
+        for first_bit, strings in ((0, lead), (4, years)):
+            depth = min([self._depth, *(len(s) - shift for s, shift in strings)])  # beyond it, any byte will do
+            for k in range(self._depth if strings else 0):
+                allowed = [s[shift + k] for s, shift in strings] if k < depth else range(256)
+                table |= np.isin(folded, np.array(allowed, dtype=np.uint8)).astype(np.uint8) << np.uint8(first_bit + k)
+        self._table = table.tobytes()
+        self._groups = [
+            (bit, _Strings(strings)) for bit, strings in ((np.uint8(1), all_words), (np.uint8(16), all_dated)) if strings
+        ]
 
-    def starts(self, data: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return sorted places in ``data`` (n,) at which a string begins."""
-        folded = data | np.uint8(_FOLD)
-        found = [tier.starts(folded) for tier in (self._long, self._middle, self._pairs) if tier.strings]
-        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+    def starts(self, data: bytes) -> NDArray[np.int64]:
+        """Return sorted places in ``data`` at which a string begins."""
+        if not self._groups:
+            return np.empty(0, dtype=np.int64)
+        bits = np.frombuffer(data.translate(self._table) + b"\xff" * self._depth, dtype=np.uint8)
+        step = 1
+        while step < self._depth:  # after it, bit 0 (4) of a place stands for itself and its next 3 or 7 neighbours
+            bits = bits[:-step] & (bits[step:] >> np.uint8(step))
+            step *= 2
+        fits = bits[: len(data)]
+        raw = np.frombuffer(data, dtype=np.uint8)
+        found = [strings.confirmed(raw, np.flatnonzero((fits & bit) != 0)) for bit, strings in self._groups]
+        return np.unique(np.concatenate(found))
 
 
-class _Tier:
-    """Strings that are found by the same number of aligned bytes."""
+class _Strings:
+    """Strings of one group, compared with what lies at the places that passed."""
 
-    def __init__(self, strings: list[bytes], step: int) -> None:
-        self.strings = strings
-        self.step = step
-        self.width = max(step, 2)
-        self._all = tuple(strings)
-        self._longest = max((len(s) for s in strings), default=0)
-        self._table = np.zeros(1 << 16, dtype=bool)
-        for s in strings:
-            for shift in range(step):
-                part = np.frombuffer(s[shift : shift + self.width], dtype=f"<u{self.width}")
-                self._table[_key(part, self.width)] = True
-        self._prefix = 8 if step == 4 else min((len(s) for s in strings), default=2)
-        self._prefixes = np.unique(
-            _gather(np.frombuffer(b"".join(s[: self._prefix] for s in strings), np.uint8), self._prefix)
-        )
+    def __init__(self, strings: list[bytes]) -> None:
+        self.all = tuple(strings)
+        self._shifts = {0 if not s[1:5].isdigit() or s[:4].isdigit() else 1 for s in strings}
+        self._longest = max(len(s) for s in strings)
+        self._prefix = min(8, *(len(s) for s in strings)) if len(strings) > 1 else min(8, len(strings[0]))
+        self._prefixes = np.unique(_numbers(b"".join(s[: self._prefix] for s in strings), self._prefix))
 
-    def starts(self, folded: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the places at which one of the strings begins."""
-        found = []
-        for parity in range(2 if self.step == 1 else 1):  # pairs alone have no aligned part: both halves are looked at
-            aligned = np.ascontiguousarray(folded[parity:])[: (len(folded) - parity) // self.width * self.width]
-            hits = np.flatnonzero(self._table[_key(aligned.view(f"<u{self.width}"), self.width)]) * self.width + parity
-            found += [hits - shift for shift in range(self.step)]
-        at = np.concatenate(found)
-        at = at[(at >= 0) & (at + self._prefix <= len(folded))]
-        if not len(at):
-            return at
-        windows = folded[at[:, None] + np.arange(self._prefix)]
-        at = np.sort(at[np.isin(_gather(windows.ravel(), self._prefix), self._prefixes)])
-        whole = [k for k in at.tolist() if self._begins(folded, k)]
+    def confirmed(self, raw: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places at which a string begins, given those at which its leading letters or its year may be."""
+        at = np.concatenate([at - shift for shift in sorted(self._shifts)])
+        at = at[(at >= 0) & (at + self._prefix <= len(raw))]
+        windows = raw[at[:, None] + np.arange(self._prefix)] | np.uint8(_FOLD)
+        at = at[np.isin(_numbers(windows.tobytes(), self._prefix), self._prefixes)]
+        whole = [k for k in at.tolist() if self._begins(raw, k)]
         return np.array(whole, dtype=np.int64)
 
-    def _begins(self, folded: NDArray[np.uint8], at: int) -> bool:
-        return folded[at : at + self._longest].tobytes().startswith(self._all)
+    def _begins(self, raw: NDArray[np.uint8], at: int) -> bool:
+        return (raw[at : at + self._longest] | np.uint8(_FOLD)).tobytes().startswith(self.all)
 
 
-def _key(values: NDArray[Any], width: int) -> NDArray[np.uint16]:
-    """Sixteen bits of each value; of four bytes by multiplication, so that similar ones come apart."""
-    if width == 2:
-        return values.astype(np.uint16, copy=False)
-    return ((values * np.uint32(2654435761)) >> np.uint32(16)).astype(np.uint16)
-
-
-def _gather(flat: NDArray[np.uint8], width: int) -> NDArray[np.uint64]:
-    """Numbers of ``width`` bytes each."""
-    wide = np.zeros((len(flat) // width if width else 0, 8), dtype=np.uint8)
-    wide[:, :width] = flat.reshape(-1, width)
+def _numbers(data: bytes, width: int) -> NDArray[np.uint64]:
+    """Numbers of ``width`` bytes each, 8 at most."""
+    wide = np.zeros((len(data) // width, 8), dtype=np.uint8)
+    wide[:, :width] = np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
     return wide.view("<u8").ravel()
