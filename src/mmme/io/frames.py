@@ -29,6 +29,8 @@ _NAME = re.compile(
 )
 _PAUSE_S = 0.25  # stalls last a quarter of this; saving pauses between trials last longer
 _STAMP_S = 0.001  # resolution of the stamps
+_SETTLED = 4  # frames in a row on the grid; of frames that waited, no more than three come that evenly
+_DRIFT_BLOCK_S = 30.0  # a clock that bends by 5 ppm moves by 0.15 ms meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,8 @@ def frame_clock(host_s: NDArray[np.float64], code: NDArray[np.int64], *, nominal
     times modulo the period bunch most, which neither lost frames nor pauses disturb. In each stretch between pauses, the
     smallest lateness of all later frames is a lower envelope that steps up by whole periods where frames were lost and
     ignores stalls. A loss inside a stall can be placed anywhere in it: such frames get the middle and a larger
-    uncertainty.
+    uncertainty. So do the first three frames after any loss, and at the ends of a stretch, since a frame that waited can
+    fall on the grid by chance; their time is the likely one. In long stretches the phase of the grid is followed.
 
     Parameters
     ----------
@@ -258,15 +261,15 @@ def frame_clock(host_s: NDArray[np.float64], code: NDArray[np.int64], *, nominal
     starts = np.flatnonzero(np.concatenate([[True], np.diff(host_s) > _PAUSE_S]))
     pieces = [slice(int(a), int(b)) for a, b in zip(starts, [*starts[1:], host_s.shape[0]], strict=True)]
     period = _period(host_s, pieces, nominal_hz)
-    low = np.empty_like(host_s)
-    high = np.empty_like(host_s)
-    spread = np.empty_like(host_s)
+    found = [_piece_levels(host_s[piece], number[piece], period) for piece in pieces]
+    longest_stall_s = max(float(np.max(host_s[piece] - f.high_s)) for piece, f in zip(pieces, found, strict=True))
+    t, high = np.empty_like(host_s), np.empty_like(host_s)
+    uncertainty = np.empty_like(host_s)
     segment = np.empty(host_s.shape, dtype=np.int64)
-    for k, piece in enumerate(pieces):
-        low[piece], high[piece], spread[piece] = _piece_times(host_s[piece], number[piece], period)
+    for k, (piece, levels) in enumerate(zip(pieces, found, strict=True)):
+        t[piece], uncertainty[piece] = _piece_times(levels, period, longest_stall_s)
+        high[piece] = levels.high_s
         segment[piece] = k
-    t = 0.5 * (low + high)
-    uncertainty = np.sqrt(spread**2 + ((high - low) ** 2) / 12)
     for piece in pieces[1:]:  # a stall right before a pause can reach over it
         behind = t[piece.start - 1] + period - t[piece.start]
         if behind > 0:
@@ -292,7 +295,7 @@ def _period(host_s: NDArray[np.float64], pieces: Sequence[slice], nominal_hz: fl
             f"frame clock: expected stamps that go on, got a median spacing of {centre} s; are all stamps equal?"
         )
     at, step, score = 0, 0.0, np.zeros(1)
-    for block_s, most in ((1.0, 6_000), (8.0, 20_000), (60.0, 200_000)):
+    for block_s, most in ((1.0, 3_000), (8.0, 10_000), (60.0, 40_000)):
         blocks = _blocks(host_s, pieces, block_s, most)
         longest = max(float(block[-1] - block[0]) for block in blocks)
         if longest <= 0:
@@ -327,26 +330,62 @@ def _blocks(host_s: NDArray[np.float64], pieces: Sequence[slice], block_s: float
     return blocks[::every]
 
 
-def _piece_times(
-    host_s: NDArray[np.float64], number: NDArray[np.int64], period: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Earliest and latest possible times of one piece's frames, and the spread of a frame that was surely not stalled."""
-    late = host_s - host_s[0] - period * (number - number[0])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Levels:
+    """Of one piece: latest possible times, periods lost by then, which frames arrived promptly, and their spread [s]."""
+
+    high_s: NDArray[np.float64]
+    lost: NDArray[np.float64]
+    prompt: NDArray[np.bool_]
+    spread_s: float
+
+
+def _piece_levels(host_s: NDArray[np.float64], number: NDArray[np.int64], period: float) -> _Levels:
+    """Find the most frames that can have been lost before each frame of a piece, as arrival is never early."""
+    since = period * (number - number[0])
+    drift = _drift(host_s - host_s[0] - since, host_s, period)
+    late = host_s - host_s[0] - since - drift
     phase, spread = _edge(late, period)
     tolerance = min(2 * _STAMP_S, 0.3 * period)
     # the smallest lateness of all frames from here on: whole periods of it are frames lost before here
     envelope = np.minimum.accumulate(late[::-1])[::-1]
-    most_lost = np.floor((envelope - phase + tolerance) / period)
-    rest = late - phase - most_lost * period
-    prompt = rest < 0.5 * period + tolerance
-    least_lost = np.maximum.accumulate(np.where(prompt, most_lost, most_lost[0]))
-    base = host_s[0] + phase + period * (number - number[0])
-    low, high = base + least_lost * period, base + most_lost * period
-    # the last frames before a pause have no later frame to vouch for them: a stall and a loss look alike there
-    few = int(np.searchsorted(-most_lost[::-1], -most_lost[-1], side="right"))
-    if few < 4 and few < late.size:
-        low[-few:] -= (most_lost[-1] - most_lost[-few - 1]) * period
-    return low, high, np.full(late.shape, spread)
+    lost = np.floor((envelope - phase + tolerance) / period)
+    prompt = late - phase - lost * period < 0.5 * period + tolerance
+    return _Levels(host_s[0] + phase + since + drift + lost * period, lost, prompt, spread)
+
+
+def _piece_times(levels: _Levels, period: float, longest_stall_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Most likely times of one piece's frames, and their standard uncertainties.
+
+    A frame after a gap may have come promptly after a loss, or late and before it: on the grid it is either way. Only a
+    run of frames that keep to the grid settles it, as frames that waited come faster than they were taken.
+    """
+    lost, prompt = levels.lost, levels.prompt
+    before = np.concatenate([[True], prompt[:-1]])
+    place = np.arange(lost.size)
+    begins = ~prompt | ~before | (np.diff(lost, prepend=lost[0] - 1) != 0)
+    settled = prompt & (place - np.maximum.accumulate(np.where(begins, place, 0)) >= _SETTLED - 1)
+    none_yet = lost[0] - np.floor(longest_stall_s / period)
+    least = np.maximum.accumulate(np.where(settled, lost, none_yet))
+    # without a sign of waiting a loss is the likely reason of a gap; else the middle has the smallest worst error
+    guess = np.maximum.accumulate(np.where(prompt & before, lost, 0.5 * (least + lost)))
+    worst_s = np.maximum(lost - guess, guess - least) * period
+    return levels.high_s + (guess - lost) * period, levels.spread_s + worst_s / np.sqrt(3.0)
+
+
+def _drift(late: NDArray[np.float64], host_s: NDArray[np.float64], period: float) -> NDArray[np.float64]:
+    """Slow change of the lateness over a long piece [s]: of its phase, block by block; 0 in a piece of one block."""
+    n = int((host_s[-1] - host_s[0]) // _DRIFT_BLOCK_S)
+    if n < 2:
+        return np.zeros(late.shape)
+    edges = np.linspace(host_s[0], host_s[-1], n + 1)
+    block = np.clip(np.searchsorted(edges, host_s, side="right") - 1, 0, n - 1)
+    angle = 2 * np.pi * late / period
+    sine, cosine = np.bincount(block, np.sin(angle), n), np.bincount(block, np.cos(angle), n)
+    there = np.flatnonzero(np.bincount(block, minlength=n))
+    phase = np.unwrap(np.arctan2(sine[there], cosine[there])) / (2 * np.pi) * period
+    return np.asarray(np.interp(host_s, (0.5 * (edges[1:] + edges[:-1]))[there], phase - phase[0]))
 
 
 def _edge(late: NDArray[np.float64], period: float) -> tuple[float, float]:
