@@ -11,23 +11,30 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mmme.errors import ConfigError, raise_faults
 
-__all__ = ["RunConfig", "as_toml", "load_config"]
+__all__ = ["RunConfig", "Section", "as_toml", "load_config", "validated"]
+
+M = TypeVar("M", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a TOML file: frozen, typed, and without unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Alignment(_Section):
+class Alignment(Section):
     """How device clocks become one."""
 
-    reference: str = Field(default="eeg", description="Device whose clock is session time.")
+    reference: str = Field(
+        default="auto",
+        description="Device whose clock is session time; auto: the EEG's, or without EEG the one with most markers.",
+    )
     limit_ms: float = Field(
         default=10.0,
         gt=0,
@@ -35,7 +42,7 @@ class Alignment(_Section):
     )
 
 
-class Rows(_Section):
+class Rows(Section):
     """What is described and classified."""
 
     kind: Literal["micro", "macro", "any"] = Field(default="micro", description="Which expressions become rows.")
@@ -45,7 +52,7 @@ class Rows(_Section):
     )
 
 
-class Face(_Section):
+class Face(Section):
     """How the face is described."""
 
     flow: Literal["dis", "dis-fast", "tvl1", "farneback"] = Field(default="dis", description="Optical flow method.")
@@ -53,7 +60,7 @@ class Face(_Section):
     pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
 
 
-class Body(_Section):
+class Body(Section):
     """Which signals describe the body."""
 
     signals: tuple[str, ...] = Field(
@@ -61,7 +68,7 @@ class Body(_Section):
     )
 
 
-class Recognition(_Section):
+class Recognition(Section):
     """How expressions are classified."""
 
     model: str = Field(
@@ -75,7 +82,7 @@ class Recognition(_Section):
     )
 
 
-class Spotting(_Section):
+class Spotting(Section):
     """How expressions are found in long video."""
 
     step_s: float = Field(default=0.05, gt=0, le=1, description="Distance of the moments that are scored [s].")
@@ -84,7 +91,7 @@ class Spotting(_Section):
     n_inner: int = Field(default=3, ge=2, description="Folds of training subjects on which thresholds are chosen.")
 
 
-class Scores(_Section):
+class Scores(Section):
     """How certain a score is."""
 
     n_bootstrap: int = Field(default=10_000, ge=100, description="Draws of subjects behind each 95 % interval.")
@@ -94,7 +101,7 @@ class Scores(_Section):
     n_placements: int = Field(default=200, ge=20, description="Random placements behind each chance level of spotting.")
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """
     A whole run file, every key with its default.
 
@@ -156,28 +163,70 @@ def load_config(source: Path | Mapping[str, Any] | None, *, where: str = "run fi
             raise ConfigError(f"{where}: expected TOML, got {error}") from error
     else:
         data = source
+    return validated(RunConfig, data, where)
+
+
+def validated(model: type[M], data: Mapping[str, Any], where: str) -> M:
+    """
+    Check data against a typed model, and tell every fault in our words.
+
+    Parameters
+    ----------
+    model
+        What the data should be.
+    data
+        As TOML gives it.
+    where
+        The file, for messages.
+
+    Returns
+    -------
+    BaseModel
+        The model, filled.
+
+    Raises
+    ------
+    ConfigError
+        Once for all unknown keys (each with the nearest known one) and values that do not fit.
+
+    Examples
+    --------
+    >>> validated(Rows, {"kind": "macro"}, "run file").kind
+    'macro'
+    """
     try:
-        return RunConfig.model_validate(dict(data))
+        return model.model_validate(dict(data))
     except ValidationError as error:
-        raise_faults(where, [_fault(dict(item)) for item in error.errors()], error=ConfigError)
+        raise_faults(where, [_fault(model, dict(item)) for item in error.errors()], error=ConfigError)
         raise
 
 
-def _fault(item: dict[str, Any]) -> str:
+def _fault(model: type[BaseModel], item: dict[str, Any]) -> str:
     """Turn one of pydantic's findings into our clause."""
     path = [str(part) for part in item["loc"]]
     name = ".".join(path)
+    if item["type"] == "missing":
+        return f"expected the key '{name}', got none"
+    if item["type"] == "value_error":
+        return f"{name}: {item['ctx']['error']}" if name else str(item["ctx"]["error"])
     if item["type"] != "extra_forbidden":
         return f"'{name}': {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
-    section: type[BaseModel] = RunConfig
-    for part in path[:-1]:
-        inner = section.model_fields[part].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            section = inner
-    known = sorted(section.model_fields)
+    known = sorted(_section_at(model, path[:-1]).model_fields)
     near = difflib.get_close_matches(path[-1], known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"unknown key '{name}'{hint} (known: {', '.join(known)})"
+
+
+def _section_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    """Follow a path of keys to the model of the innermost section; keys of tables of sections are passed over."""
+    section = model
+    for part in path:
+        if part not in section.model_fields:
+            continue
+        annotation = section.model_fields[part].annotation
+        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        section = inner[0] if inner else section
+    return section
 
 
 def as_toml(config: RunConfig) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from importlib import resources
 
 import pytest
+from pydantic import ValidationError
 
 from mmme.datasets.catalogue import dataset_info, dataset_names, parse_info
 from mmme.errors import ConfigError
@@ -20,10 +20,10 @@ NAMES = dict(zip("12345678", ("sad", "disgust", "happy", "fear", "tense", "calm"
 def test_the_labels_of_mmme_are_in_the_published_order():
     """Each of the 48 markers has the emotion that the released notebooks give it."""
     info = dataset_info("mmme")
-    assert list(info.stimuli) == list(range(101, 149))
-    assert [target for _, target in info.stimuli.values()] == [NAMES[k] for k in PUBLISHED]
-    assert len({stimulus for stimulus, _ in info.stimuli.values()}) == 48
-    assert (info.stimuli[101], info.stimuli[148]) == (("sad-1", "sad"), ("sad-2", "sad"))
+    assert list(info.stimulus_of) == list(range(101, 149))
+    assert [target for _, target in info.stimulus_of.values()] == [NAMES[k] for k in PUBLISHED]
+    assert len({stimulus for stimulus, _ in info.stimulus_of.values()}) == 48
+    assert (info.stimulus_of[101], info.stimulus_of[148]) == (("sad-1", "sad"), ("sad-2", "sad"))
 
 
 def test_class_maps_go_from_eight_to_seven_to_three():
@@ -44,34 +44,35 @@ def test_class_maps_go_from_eight_to_seven_to_three():
 def test_what_is_known_is_frozen():
     """Nobody can change what is known of a data set for everybody else."""
     info = dataset_info("mmme")
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         info.name = "other"
     with pytest.raises(TypeError):
-        info.stimuli[101] = ("x", "y")
+        info.stimulus_of[101] = ("x", "y")
     assert info.licence.startswith("Release agreement")
     assert "2506.09834" in info.citation
 
 
 def test_an_unknown_data_set_gets_the_nearest():
     """A misspelt name is answered with the list."""
-    assert dataset_names() == ("mmme",)
-    with pytest.raises(ConfigError, match=r"no data set 'mme'; did you mean 'mmme'\? \(known: mmme\)"):
+    assert {"mmme", "casme2", "samm", "smic", "dfme"} <= set(dataset_names())
+    with pytest.raises(ConfigError, match=r"no data set 'mme'; did you mean 'mmme'\? \(known: .*mmme"):
         dataset_info("mme")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        pytest.param("idle = 100", "idl = 100", r"x.toml: no key in \[markers\] 'idl'; did you mean 'idle'", id="key"),
-        pytest.param("licence =", "license =", "x.toml: no key 'license'; did you mean 'licence'", id="top"),
-        pytest.param(
-            'url = "https://arxiv.org/abs/2506.09834"', "", "x.toml: expected the key 'url', got none", id="missing"
-        ),
-        pytest.param("idle = 100", "", "expected the key 'markers.idle', got none", id="missing-in-section"),
+        pytest.param("idle = 100", "idl = 100", r"x.toml: unknown key 'markers.idl'; did you mean 'idle'", id="key"),
+        pytest.param("licence =", "license =", "unknown key 'license'; did you mean 'licence'", id="top"),
+        pytest.param('name = "MMME"', "", "x.toml: expected the key 'name', got none", id="missing"),
+        pytest.param('files = ["Camera"]', "", "expected the key 'devices.camera.files', got none", id="missing-below"),
+        pytest.param('markers = "lines"', 'markers = "wires"', "'devices.biopac.markers': input should be", id="choice"),
+        pytest.param("(?P<name>", "(?P<nme>", r"sessions: expected a pattern with the group", id="group"),
+        pytest.param("[devices.eeg]", "[devices.EEG]", "device 'EEG': expected a name of small letters", id="device"),
         pytest.param("112, 102", "112, 101", "code 101: expected one stimulus, got sad-1 and disgust-2", id="twice"),
-        pytest.param('anger = "angry"', 'anger = "cross"', "word 'anger': expected an emotion, got 'cross'", id="word"),
-        pytest.param('calm = ""', "", "class map 'emotion3': expected exactly the emotions", id="class"),
-        pytest.param("[files]", "[files", "x.toml: expected TOML, got", id="syntax"),
+        pytest.param('anger = "angry"', 'anger = "cross"', "word 'anger': expected one of angry.*, got 'cross'", id="word"),
+        pytest.param('calm = ""', "", "class map 'emotion3': expected exactly the words", id="class"),
+        pytest.param("[sessions]", "[sessions", "x.toml: expected TOML, got", id="syntax"),
     ],
 )
 def test_a_faulty_description_is_refused(old: str, new: str, message: str):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
 
-from mmme.datasets.study import Study, finish_import, import_session, open_study, plan_import
+from mmme.datasets.importing import finish_import, import_session, plan_import
+from mmme.datasets.study import Study, open_study
 from mmme.simulate import StudyPlan, simulate_study, true_frame_times
 from mmme.workers import Workers
 
@@ -26,12 +26,12 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Imported:
     simulate_study(raw, plan)
     todo = plan_import(raw, out, folder / "key.csv")
     with Workers() as workers:
-        outcomes = workers.map(partial(import_session, out=out, codes=todo.codes), todo.sessions)
+        outcomes = workers.map(lambda session: import_session(session, out, todo.code(session)), todo.sessions)
     assert [outcome.error for outcome in outcomes] == ["", ""]
     summary = finish_import(todo, out)
     truth = json.loads((raw / "truth.json").read_text(encoding="utf-8"))["sessions"]
     assert summary.n_placed == summary.n_rows == sum(len(session["coded"]) for session in truth)
-    return open_study(out), {todo.codes[session["name"]]: session for session in truth}, summary.n_rows
+    return open_study(out), {todo.key.codes[session["name"]]: session for session in truth}, summary.n_rows
 
 
 def test_frames_are_where_the_camera_exposed_them(simulated: Imported):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmme.errors import DataError
+from mmme.errors import ConfigError, DataError
 from mmme.io.frames import frame_clock, frame_markers, index_frames, parse_frame_name
 
 
@@ -184,3 +184,70 @@ def test_markers_of_frames_are_changes():
     assert (t.tolist(), codes.tolist()) == ([0.0, 2.0, 4.0, 5.0], [101, 100, 103, 100])
     assert frame_markers(np.arange(3.0), np.array([100, 100, 100]))[0].size == 0
     assert frame_markers(np.arange(3.0), np.array([7, 7, 8]), idle=7)[1].tolist() == [8]
+
+
+@pytest.mark.parametrize("name", ["img{:03d}.jpg", "reg_img{}.bmp", "006_05{:03d}.png"])
+def test_numbered_frames_are_in_the_order_of_their_numbers(tmp_path, name):
+    """
+    Names that end in a number tell no time; 9 comes before 10 whatever the alphabet says.
+    """
+    for k in (9, 10, 46, 100):
+        (tmp_path / name.format(k)).touch()
+
+    frames = index_frames(tmp_path)
+
+    assert frames.host_s is None
+    assert (frames.number - frames.number[0]).tolist() == [0, 1, 37, 91]
+
+
+def test_another_laboratorys_names_are_read_by_their_pattern(tmp_path):
+    """
+    A pattern with named groups gives times, numbers and trigger values.
+    """
+    for k, stamp in enumerate(("10h00m01.250s", "10h00m01.257s", "10h00m01.263s")):
+        (tmp_path / f"cam_{stamp}_n{k + 7}_t{11 if k else 0}.png").touch()
+
+    frames = index_frames(
+        tmp_path,
+        pattern=r"cam_(?P<hour>\d+)h(?P<minute>\d+)m(?P<second>\d+)\.(?P<ms>\d+)s_n(?P<frame>\d+)_t(?P<marker>\d+)",
+    )
+
+    np.testing.assert_allclose(frames.host_s, [36001.250, 36001.257, 36001.263])
+    assert (frames.number.tolist(), frames.marker.tolist()) == ([7, 8, 9], [0, 11, 11])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "expected a regular expression"),
+        (r"(?P<fram>\d+)", "no group 'fram'; did you mean 'frame'"),
+        (r"(?P<code>\d+)", "expected the group frame, or hour, minute and second; got neither"),
+        (r"x(?P<frame>\d+)", "frame 'img1.jpg': expected the form of frame_name, got another"),
+    ],
+)
+def test_a_faulty_pattern_of_frames_is_refused(tmp_path, pattern, message):
+    """
+    Each fault in one sentence.
+    """
+    (tmp_path / "img1.jpg").touch()
+    with pytest.raises((ConfigError, DataError), match=message):
+        index_frames(tmp_path, pattern=pattern)
+
+
+def test_names_are_read_as_a_table_and_alone_alike(tmp_path):
+    """
+    Codes of three and four digits, endings of all kinds, the 31st and midnight: as `parse_frame_name` reads each.
+    """
+    names = ["2024-01-31-23-59-59-999-998-100.tif", "2024-01-31-23-59-59-999-999-101.tiff"]
+    names += ["2024-02-01-00-00-00-004-1000-101.TIF", "2024-02-01-00-00-00-012-001-101.png"]
+    for name in names:
+        (tmp_path / name).touch()
+
+    frames = index_frames(tmp_path)
+
+    parsed = [parse_frame_name(name) for name in frames.names]
+    assert frames.names == tuple(names)
+    assert frames.code.tolist() == [p.code for p in parsed] == [998, 999, 1000, 1]
+    assert frames.marker.tolist() == [p.marker for p in parsed]
+    day = [(p.date - parsed[0].date).days * 86_400 for p in parsed]
+    np.testing.assert_allclose(frames.host_s, [d + p.time_of_day_ms / 1000 for d, p in zip(day, parsed, strict=True)])

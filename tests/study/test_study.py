@@ -80,18 +80,19 @@ def test_one_broken_session_costs_no_other(raw, tmp_path):
     folder = sorted(p for p in broken.iterdir() if p.is_dir())[1]
     (folder / "BIOPAC" / "Untitled1 (001).mat").rename(tmp_path / "kept.mat")
 
-    summary, failures = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
+    made = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
 
-    assert isinstance(summary, ImportSummary)
-    assert len(summary.subjects) == 2
-    ((place, why),) = failures
-    assert folder.name[:-8] not in place + why
+    assert isinstance(made.summary, ImportSummary)
+    assert len(made.summary.recordings) == 2
+    (why,) = made.failures
+    assert folder.name[:-8] not in why
+    assert [(f.code, folder.name[-8:] in f.text) for f in made.summary.findings if f.level == "error"] == [("D020", False)]
     assert "BIOPAC" in why
     assert not list((tmp_path / "study").glob("*.partial"))
 
     (tmp_path / "kept.mat").rename(folder / "BIOPAC" / "Untitled1 (001).mat")
-    summary, failures = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
-    assert (len(summary.subjects), failures) == (3, [])
+    made = import_study(broken, tmp_path / "study", key=tmp_path / "key.csv", workers=Workers())
+    assert (len(made.summary.recordings), made.failures) == (3, ())
 
 
 def test_an_interrupted_description_leaves_nothing_half_written(study, config, tmp_path, monkeypatch):
@@ -112,7 +113,7 @@ def test_an_interrupted_description_leaves_nothing_half_written(study, config, t
             describe_study(copy, config, workers=Workers())
     assert not list((copy / "derivatives" / "mmme").glob("sub-*"))
 
-    assert describe.describe_subject(describe.SubjectJob(copy, "S01", config)) == "S01"
+    assert describe.describe_recording(describe.RecordingJob(copy, "S01", config)) == "S01"
     assert [p.name for p in (copy / "derivatives" / "mmme").iterdir()] == ["sub-S01"]
 
 

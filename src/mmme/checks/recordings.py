@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mmme.align import marker_report
+from mmme.checks.quality import check_quality
 from mmme.checks.signals import check_frames, check_signals
 from mmme.trials import Trials, rule_kind, unique_expressions
 from mmme.types import Finding, Recording, Timeline, Trial, listed
@@ -25,7 +27,7 @@ def check_timeline(
     trials: Trials,
     *,
     expected: Sequence[str] = (),
-    unplaced: Sequence[str] = (),
+    kind_rule: tuple[float, float] = (0.5, 0.25),
 ) -> tuple[Finding, ...]:
     """
     Check one aligned recording: clocks and markers, coding, frames and signals.
@@ -40,13 +42,13 @@ def check_timeline(
         As returned by `mmme.trials.build_trials`.
     expected
         Names of the streams that should be there.
-    unplaced
-        Coding rows that an importer could not give frames, one sentence each.
+    kind_rule
+        Longest micro-expression, and longest rise of one whose end was not visible [s].
 
     Returns
     -------
     tuple of Finding
-        Codes A001 to A003, D002 to D007, D009 and D010, as far as there is something to say.
+        Codes A001 to A003, A005, D002 to D007, D009, D010 and D013 to D016, as far as there is something to say.
 
     Examples
     --------
@@ -63,9 +65,10 @@ def check_timeline(
     return (
         *_clock_findings(recording, timeline),
         *_marker_findings(recording, timeline, trials),
-        *_coding_findings(trials, f"{timeline.subject}/{timeline.session}", unplaced),
+        *_coding_findings(trials, f"{timeline.subject}/{timeline.session}", kind_rule),
         *check_frames(timeline, trials.trials),
         *check_signals(timeline, trials.trials, expected=expected),
+        *check_quality(timeline, trials.trials),
     )
 
 
@@ -109,22 +112,24 @@ def check_order(
     return tuple(findings)
 
 
-def check_study(trials: Iterable[Trial], *, where: str = "study") -> tuple[Finding, ...]:
+def check_study(trials: Iterable[Trial], *, where: str = "study", design: Sequence[str] = ()) -> tuple[Finding, ...]:
     """
-    Check the trials of all subjects against each other.
+    Check the trials of all subjects against each other, and against the design.
 
     Parameters
     ----------
     trials
-        Of all subjects, one sitting each.
+        Of all subjects.
     where
         Name of the data set.
+    design
+        Stimuli that every subject should have seen; where it is empty, those that at least half of the others have.
 
     Returns
     -------
     tuple of Finding
-        A004 for each subject that lacks stimuli which at least half of the others have; D008 when two or more subjects
-        saw several stimuli in one and the same order.
+        A004 for each subject that lacks stimuli; D008 when two or more subjects saw several stimuli in one and the same
+        order.
 
     Examples
     --------
@@ -143,10 +148,12 @@ def check_study(trials: Iterable[Trial], *, where: str = "study") -> tuple[Findi
     findings = []
     for subject, order in orders.items():
         others = [set(o) for s, o in orders.items() if s != subject]
-        missing = [s for s in stimuli if s not in order and 2 * sum(s in o for o in others) >= max(len(others), 1)]
+        common = [s for s in stimuli if 2 * sum(s in o for o in others) >= max(len(others), 1)]
+        whose = f"of the {len(design)} of the design" if design else "that most others have"
+        missing = [s for s in design or common if s not in order]
         if missing:
-            text = f"{len(missing)} trials are missing that most others have: {listed(missing)}"
-            findings.append(Finding("A004", "warning", f"{where} {subject}", text))
+            text = f"{len(missing)} trials are missing {whose}: {listed(missing)}"
+            findings.append(Finding("A004", "warning", f"{where} {subject}", text, tuple(missing)))
     if len(orders) > 1 and all(len(o) > 0 for o in orders.values()) and _one_order(list(orders.values())):
         text = (
             f"all {len(orders)} subjects saw the stimuli in the same order, so label and time on task cannot be told apart"
@@ -208,27 +215,41 @@ def _marker_findings(recording: Recording, timeline: Timeline, trials: Trials) -
     return findings
 
 
-def _coding_findings(trials: Trials, where: str, unplaced: Sequence[str]) -> list[Finding]:
-    """Open ends, kinds against the rule, copies, empty trials, rows without a trial."""
+def _coding_findings(trials: Trials, where: str, kind_rule: tuple[float, float]) -> list[Finding]:
+    """Open ends, kinds against the rule, copies, overlaps, empty trials, rows without a trial."""
     expressions = [e for t in trials.trials for e in t.expressions]
+    total_s, apex_s = kind_rule
     findings = []
-    if open_ended := sum(e.apex == e.offset for e in expressions):
-        text = f"{open_ended} of {len(expressions)} expressions have their apex at their offset: the end was not visible"
-        findings.append(Finding("D002", "note", where, text))
+    if open_ended := [e.source for e in expressions if e.apex == e.offset]:
+        text = (
+            f"{len(open_ended)} of {len(expressions)} expressions have their apex at their offset: the end was not visible"
+        )
+        findings.append(Finding("D002", "note", where, text, tuple(open_ended)))
     if against := [
         f"{e.source or t.id} ({e.kind}, {1e3 * e.duration_s:.0f} ms)"
         for t in trials.trials
         for e in t.expressions
-        if e.kind != rule_kind(e.onset, e.apex, e.offset)
+        if e.kind != rule_kind(e.onset, e.apex, e.offset, micro_total_s=total_s, micro_apex_s=apex_s)
     ]:
         text = f"{len(against)} of {len(expressions)} kinds disagree with the rule on durations: {listed(against)}"
-        findings.append(Finding("D003", "warning", where, text))
+        findings.append(Finding("D003", "warning", where, text, tuple(against)))
     if copies := len(expressions) - sum(len(unique_expressions(t)) for t in trials.trials):
         text = f"{copies} of {len(expressions)} expressions are another coder's copies of one event"
         findings.append(Finding("D004", "note", where, text))
+    if overlapping := [pair for t in trials.trials for pair in _own_overlaps(t)]:
+        text = f"{len(overlapping)} pairs of events of one coder overlap: {listed(overlapping)}"
+        findings.append(Finding("D013", "warning", where, text, tuple(overlapping)))
     if empty := [t.id for t in trials.trials if not t.expressions]:
         text = f"{len(empty)} of {len(trials.trials)} trials have no coded expression: {listed(empty)}"
-        findings.append(Finding("D005", "note", where, text))
+        findings.append(Finding("D005", "note", where, text, tuple(empty)))
     findings += [Finding("D009", "warning", f"{where} {m.event.source}", m.reason) for m in trials.misplaced]
-    findings += [Finding("D009", "warning", where, text) for text in unplaced]
     return findings
+
+
+def _own_overlaps(trial: Trial) -> list[str]:
+    """Pairs of events of one coder that share time; events that touch do not."""
+    found = []
+    for coder in dict.fromkeys(e.coder for e in trial.expressions):
+        own = sorted((e for e in trial.expressions if e.coder == coder), key=lambda e: (e.onset, e.offset))
+        found += [f"{a.source} and {b.source}" for a, b in itertools.pairwise(own) if b.onset < a.offset]
+    return found

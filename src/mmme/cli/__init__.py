@@ -20,6 +20,7 @@ def cli() -> None:
 for _verb in (
     demo.demo,
     data.simulate,
+    data.inspect,
     data.import_,
     data.align,
     data.check,

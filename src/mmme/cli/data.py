@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mmme.cli.console import json_option, print_json, progress, show_table, work_options
 
-__all__ = ["align", "check", "import_", "simulate"]
+if TYPE_CHECKING:
+    from mmme.types import Finding
+
+__all__ = ["align", "check", "import_", "inspect", "simulate"]
 
 
 @click.command()
@@ -67,35 +72,89 @@ def simulate(
     click.echo(f"{out}: simulated study of {subjects} subjects, {trials} trials each")
 
 
+layout_option = click.option(
+    "--layout", metavar="NAME|FILE", help="Data set whose layout RAW has, or a layout file (docs/layouts.md)."
+)
+
+
 @click.command("import")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("study", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV of names and codes, outside STUDY."
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV of names and codes, outside STUDY; only data sets whose names are codes do without.",
+)
+@layout_option
+@click.option(
+    "--corrections", type=click.Path(path_type=Path, dir_okay=False), help="CSV of corrections of the annotation table."
 )
 @work_options
-def import_(raw: Path, study: Path, *, key: Path, jobs: int, scheduler: str | None, quiet: bool) -> None:
-    """Import raw sessions from RAW into one pseudonymous data set in STUDY.
+def import_(
+    raw: Path,
+    study: Path,
+    *,
+    key: Path | None,
+    layout: str | None,
+    corrections: Path | None,
+    jobs: int,
+    scheduler: str | None,
+    quiet: bool,
+) -> None:
+    """Import raw sessions from RAW into one pseudonymous BIDS data set in STUDY.
 
-    Subjects become codes; the key file keeps which is whose and is made when missing. A recording that fails is
-    reported and the others are imported; the same command again imports only what is missing.
+    Participants become codes; the key file keeps which is whose and is made when missing. A recording that fails is
+    reported and the others are imported; the same command again imports only what is missing. The finished study is
+    scanned for names, dates and paths, and gets a manifest with the hash of every file. RAW is never written to.
     """
     from mmme.study import import_study
     from mmme.workers import Workers
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
-        summary, failures = import_study(raw, study, key=key, workers=workers, step=step)
-    for _, why in failures:
+        made = import_study(
+            raw, study, key=key, workers=workers, layout=layout or "mmme", corrections=corrections, step=step
+        )
+    for why in made.failures:
         click.echo(f"not imported: {why}", err=True)
-    for finding in summary.findings:
-        click.echo(f"finding: {finding.subject} {finding.source}: {finding.text}", err=True)
+    summary = made.summary
+    show_findings(f"{study}: findings of the import", summary.findings)
     for name, (found, published) in summary.totals.items():
         click.echo(f"{name}: found {'not stated' if found is None else found}, published {published}")
     click.echo(
-        f"{study}: {len(summary.subjects)} recordings imported, {len(failures)} failed; "
-        f"{summary.n_placed} of {summary.n_rows} coded rows placed"
+        f"{study}: {len(summary.recordings)} recordings imported, {len(made.failures)} failed; "
+        f"{summary.n_placed} of {summary.n_rows} coded rows placed; {made.n_files} files in the manifest"
     )
-    if failures:
+    if made.failures:
+        click.get_current_context().exit(1)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@layout_option
+@json_option
+def inspect(path: Path, *, layout: str | None, as_json: bool) -> None:
+    """Tell what PATH is: a raw folder, a device's file, a folder of frames, or an annotation table.
+
+    A raw folder is compared with the layouts of all known data sets (or the given one): which sessions there are, which
+    devices, what an import would miss. Where none fits, the beginning of a layout file is proposed. Nothing is written,
+    and no name is told. Exit 1 when something is lacking.
+    """
+    from mmme.study import inspect_path
+
+    found = inspect_path(path, layout=layout)
+    if as_json:
+        print_json({**asdict(found), "path": str(path)})
+    else:
+        click.echo(f"{path}: {found.what}")
+        if found.rows:
+            show_table("", found.header, found.rows)
+        for text in found.notes:
+            click.echo(f"note: {text}")
+        for text in found.lacks:
+            click.echo(f"lacking: {text}")
+        if found.proposal:
+            click.echo(f"\n{found.proposal}")
+    if found.lacks:
         click.get_current_context().exit(1)
 
 
@@ -152,24 +211,30 @@ def align(study: Path, *, reference: str, limit_ms: float, as_json: bool) -> Non
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@click.option("--manifest", is_flag=True, help="Compare the files of a study with its manifest, and do nothing else.")
+@click.option("--bids", is_flag=True, help="Have the BIDS validator look at a study as well.")
 @json_option
-def check(path: Path, *, as_json: bool) -> None:
+def check(path: Path, *, manifest: bool, bids: bool, as_json: bool) -> None:
     """Check a study folder, a result (.json) or a table (.npz); exit 1 on findings of level error.
 
-    Each finding has a stable code, explained in docs/checks.md.
+    Each finding has a stable code, explained in docs/checks.md. --json lists every row, trial or channel concerned.
     """
     from mmme.study import check_path
 
-    findings = check_path(path)
+    findings = check_path(path, manifest=manifest, bids=bids)
     if as_json:
         print_json([asdict(f) for f in findings])
     elif findings:
-        show_table(
-            f"{path}: {len(findings)} findings",
-            ("code", "level", "where", "what"),
-            [(f.code, f.level, f.where, f.text) for f in findings],
-        )
+        show_findings(f"{path}: {len(findings)} findings", findings)
     else:
         click.echo(f"{path}: nothing found")
     if any(f.level == "error" for f in findings):
         click.get_current_context().exit(1)
+
+
+def show_findings(title: str, findings: Sequence[Finding]) -> None:
+    """Print findings as a table, the worst first."""
+    level = {"error": 0, "warning": 1, "note": 2}
+    rows = [(f.code, f.level, f.where, f.text) for f in sorted(findings, key=lambda f: (level[f.level], f.code, f.where))]
+    if rows:
+        show_table(title, ("code", "level", "where", "what"), rows)

@@ -38,9 +38,10 @@ def demo(out: Path, *, subjects: int, trials: int, seed: int, jobs: int, schedul
     plan = StudyPlan(subjects=subjects, trials=trials, seed=seed, video_fps=100.0)
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
         simulate_study(raw, plan, workers=workers, progress=step)
-        _, failures = import_study(raw, study, key=out / "key.csv", workers=workers, step=step)
+        imported = import_study(raw, study, key=out / "key.csv", workers=workers, step=step)
         outcomes = describe_study(study, config, workers=workers, step=step)
-        failures = [*failures, *((o.item.subject, o.error) for o in outcomes if o.error)]
+        failures = [("import", why) for why in imported.failures]
+        failures += [(o.item.recording, o.error) for o in outcomes if o.error]
         described = gather(study, [o.value for o in outcomes if o.value])
         results = out / "results"
         results.mkdir(exist_ok=True)

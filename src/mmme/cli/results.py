@@ -114,7 +114,7 @@ def evaluate(
             failures += len(made.failures)
             for place, why in made.failures:
                 click.echo(f"failed: {place}: {why}", err=True)
-            material = report_of_study(described, made, config, [(o.item.subject, o.error) for o in outcomes if o.error])
+            material = report_of_study(described, made, config, [(o.item.recording, o.error) for o in outcomes if o.error])
         page = write_report(material, out / "report.html")
     if as_json:
         print_json({"results": [_scores(r) for r in results], "report": str(page)})

@@ -1,79 +1,213 @@
-"""What is known of each data set, read from one TOML file per data set."""
+"""
+What is known of each data set, read from one TOML file per data set; a laboratory's own layout is such a file as well.
+
+::
+
+    name, title, citation, url, licence
+    streams = [...]            signals that every recording should have
+    [sessions]                 how session folders (or files) are named
+    [devices.NAME]             which file of a session belongs to a device, and how it carries trigger values
+    [clips]                    for data sets of short videos: where the video of a coded row lies
+    [markers] [stimuli]        trigger values: the idle level, and which stimulus each code stands for
+    [coding]                   the annotation table and its columns; coding_counts_from = "trial" where frames and times
+                               of the table count from the start of the trial instead of the video
+    [words] [classes.NAME]     spellings, and class maps from the data set's words
+    [kind] [expected]          the rule that tells micro from macro; published totals
+"""
 
 from __future__ import annotations
 
 import functools
+import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Literal
 
-from mmme.errors import ConfigError, raise_faults, unknown_name
+from pydantic import Field, field_validator, model_validator
 
-__all__ = ["DatasetInfo", "dataset_info", "dataset_names"]
+from mmme.config import Section, validated
+from mmme.datasets.coding_spec import CodingSpec
+from mmme.errors import ConfigError, unknown_name
+
+__all__ = ["Clips", "DatasetInfo", "Device", "Sessions", "dataset_info", "dataset_names", "parse_info"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetInfo:
+class Sessions(Section):
+    """How sessions are found below the raw folder: by folder, or by file where all sessions lie in one folder."""
+
+    folder: str = Field(default="", description="Pattern of a session's path below RAW, with the group 'name'.")
+    file: str = Field(default="", description="Instead: pattern of one file per session, with the group 'name'.")
+    names_are_codes: bool = Field(default=False, description="Names are codes already and need no key.")
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern, compiled."""
+        return re.compile(self.folder or self.file)
+
+    @model_validator(mode="after")
+    def _one_pattern(self) -> Sessions:
+        if bool(self.folder) == bool(self.file):
+            raise ValueError("expected either 'folder' or 'file', got both or neither")
+        try:
+            groups = self.pattern.groupindex
+        except re.error as error:
+            raise ValueError(f"expected a regular expression, got {error}") from None
+        if "name" not in groups:
+            raise ValueError("expected a pattern with the group (?P<name>...), got one without")
+        return self
+
+
+class Device(Section):
+    """One device of a session: its file, its clock, and how it carries trigger values."""
+
+    files: tuple[str, ...] = Field(
+        strict=False, min_length=1, description="Patterns below the session folder, the preferred first; {name}, {date}."
+    )
+    markers: Literal["none", "annotations", "trigger", "lines", "frames"] = Field(
+        default="none", description="What carries the trigger values."
+    )
+    optional: bool = Field(default=False, description="Whether a session is complete without it.")
+    rate_hz: float | None = Field(default=None, gt=0, description="Nominal rate [Hz].")
+    clock: str = Field(default="", description="Another device whose clock it shares; else it has its own.")
+    shift_s: float = Field(default=0.0, description="With a shared clock: add this to its times [s].")
+    pulses: bool = Field(default=False, description="Codes are pulses that return to a rest level, not held levels.")
+    marker_text: str = Field(default="", description="Pattern of annotations, with the group 'code'.")
+    low_byte: bool = Field(default=False, description="The trigger column is in V; its low byte in µV is the code.")
+    time: str = Field(default="", description="Tables: column of times.")
+    trigger: str = Field(default="", description="Tables: column of trigger values.")
+    frame_name: str = Field(default="", description="Folders of frames: pattern of file names.")
+    first_frame: int = Field(default=0, ge=0, description="Folders of frames: number of the frame that tables call 0.")
+    times: str = Field(default="", description="Videos: table with the time (and trigger value) of every frame.")
+    signals: dict[str, tuple[str, str]] = Field(
+        default={}, strict=False, description="Label in the file -> stream and unit, where the label says too little."
+    )
+
+    @field_validator("signals", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class Clips(Section):
+    """Where the video of a coded row lies, in data sets of short videos without other devices."""
+
+    files: tuple[str, ...] = Field(
+        strict=False, min_length=1, description="Patterns below RAW with {subject} and {clip}, the preferred first."
+    )
+    rate_hz: float | None = Field(default=None, gt=0, description="Nominal rate [Hz]; None where rows state it.")
+    first_frame: int = Field(default=1, ge=0, description="Number of a clip's first frame in the annotation table.")
+    frame_name: str = Field(default="", description="Pattern of image names, with the group 'frame'.")
+
+
+class MarkerCodes(Section):
+    """Trigger values that are no stimuli."""
+
+    idle: int = Field(default=100, ge=0, le=255, description="Level between stimuli, or the code that ends them.")
+    not_trials: tuple[int, ...] = Field(default=(), strict=False, description="Codes without a stimulus.")
+
+
+class KindRule(Section):
+    """When an expression is micro: by onset to offset, or with apex = offset by onset to apex."""
+
+    micro_total_s: float = Field(default=0.5, gt=0, description="Longest micro-expression [s].")
+    micro_apex_s: float = Field(default=0.25, gt=0, description="Longest rise where the end was not visible [s].")
+
+
+class DatasetInfo(Section):
     """
-    What is known of a data set.
+    What is known of a data set; see the module for its sections.
 
-    Parameters
-    ----------
-    key
-        Short name, as in ``layout`` of a study.
-    name, title, citation, url, licence
-        As the owners have them.
-    session, eeg, biopac, camera
-        Pattern of session folders, and of the files inside.
-    coding
-        Names of the coding sheet, the preferred first.
-    rates_hz
-        Nominal rates by device.
-    units
-        Stored unit by stream.
-    idle
-        Trigger level between stimuli.
-    not_trials
-        Trigger codes without a stimulus.
-    stimuli
-        By trigger code: stimulus such as ``happy-2``, and the emotion it was chosen for.
-    words
-        Other spelling -> word.
-    classes
-        Class maps by name.
-    micro_total_s, micro_apex_s
-        Limits of the rule that tells micro from macro.
-    expected
-        Published totals.
+    Examples
+    --------
+    >>> info = dataset_info("mmme")
+    >>> info.stimulus_of[103], info.kind.micro_total_s
+    (('happy-2', 'happy'), 0.5)
     """
 
     key: str
     name: str
-    title: str
-    citation: str
-    url: str
     licence: str
-    session: str
-    eeg: str
-    biopac: str
-    camera: str
-    coding: tuple[str, ...]
-    rates_hz: Mapping[str, float]
-    units: Mapping[str, str]
-    idle: int
-    not_trials: tuple[int, ...]
-    stimuli: Mapping[int, tuple[str, str]]
-    words: Mapping[str, str]
-    classes: Mapping[str, Mapping[str, str | None]]
-    micro_total_s: float
-    micro_apex_s: float
-    expected: Mapping[str, int]
+    title: str = ""
+    citation: str = ""
+    url: str = ""
+    streams: tuple[str, ...] = Field(default=(), strict=False)
+    sessions: Sessions | None = None
+    devices: dict[str, Device] = Field(default={})
+    clips: Clips | None = None
+    markers: MarkerCodes = MarkerCodes()
+    stimuli: dict[str, tuple[int, ...]] = Field(default={}, strict=False)
+    coding: CodingSpec | None = None
+    coding_counts_from: Literal["video", "trial"] = "video"
+    words: dict[str, str] = Field(default={})
+    classes: dict[str, dict[str, str]] = Field(default={})
+    kind: KindRule = KindRule()
+    expected: dict[str, int] = Field(default={})
+
+    @field_validator("stimuli", mode="before")
+    @classmethod
+    def _codes(cls, value: object) -> object:
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DatasetInfo:
+        faults = [*self._device_faults(), *self._stimulus_faults(), *self._word_faults()]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _device_faults(self) -> list[str]:
+        faults = []
+        if self.devices and self.sessions is None:
+            faults.append("expected [sessions] to say where the devices' files are, got none")
+        for name, device in self.devices.items():
+            if not re.fullmatch("[a-z][a-z0-9]*", name):
+                faults.append(f"device '{name}': expected a name of small letters and digits")
+            if device.clock and device.clock not in self.devices:
+                faults.append(
+                    f"device '{name}': expected the clock of one of {', '.join(self.devices)}, got '{device.clock}'"
+                )
+        return faults
+
+    def _stimulus_faults(self) -> list[str]:
+        named: dict[int, str] = {}
+        faults = []
+        for emotion, codes in self.stimuli.items():
+            for video, code in enumerate(codes, start=1):
+                if code in named:
+                    faults.append(f"code {code}: expected one stimulus, got {named[code]} and {emotion}-{video}")
+                named[code] = f"{emotion}-{video}"
+        return faults
+
+    def _word_faults(self) -> list[str]:
+        """Every word needs a class in every map, and every spelling a word."""
+        words = set(self.stimuli) or {word for table in self.classes.values() for word in table}
+        faults = [
+            f"class map '{name}': expected exactly the words {', '.join(sorted(words))}, got {', '.join(sorted(table))}"
+            for name, table in self.classes.items()
+            if set(table) != words
+        ]
+        return faults + [
+            f"word '{other}': expected one of {', '.join(sorted(words))}, got '{word}'"
+            for other, word in self.words.items()
+            if words and word not in words
+        ]
+
+    @property
+    def stimulus_of(self) -> Mapping[int, tuple[str, str]]:
+        """By trigger code, in order of code: stimulus such as ``happy-2``, and the emotion it was chosen for."""
+        named = {
+            code: (f"{emotion}-{video}", emotion)
+            for emotion, codes in self.stimuli.items()
+            for video, code in enumerate(codes, start=1)
+        }
+        return MappingProxyType(dict(sorted(named.items())))
 
     def word(self, text: str) -> str:
-        """Return the data set's own word for a spelling; an unknown word stays as it is."""
+        """Return the data set's own word for a spelling; an unknown word stays as it is, in small letters."""
         return self.words.get(text.lower(), text.lower())
 
     def class_map(self, name: str) -> Mapping[str, str | None]:
@@ -93,7 +227,7 @@ class DatasetInfo:
         """
         if name not in self.classes:
             raise unknown_name("class map", name, self.classes, where=self.name)
-        chosen = self.classes[name]
+        chosen: dict[str, str | None] = {word: label or None for word, label in self.classes[name].items()}
         return MappingProxyType({**chosen, **{other: chosen[word] for other, word in self.words.items()}})
 
 
@@ -103,15 +237,14 @@ def dataset_names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
-@functools.cache
-def dataset_info(key: str) -> DatasetInfo:
+def dataset_info(layout: str | os.PathLike[str]) -> DatasetInfo:
     """
-    Return what is known of a data set.
+    Return what is known of a data set, or of a laboratory's own layout.
 
     Parameters
     ----------
-    key
-        Short name, for example ``mmme``.
+    layout
+        Short name, for example ``mmme``; or the path of a TOML file.
 
     Returns
     -------
@@ -121,35 +254,29 @@ def dataset_info(key: str) -> DatasetInfo:
     Raises
     ------
     ConfigError
-        If no data set has that name.
+        If no data set has that name, the file is missing, or it is faulty.
 
     Examples
     --------
-    >>> dataset_info("mmme").stimuli[103]
-    ('happy-2', 'happy')
+    >>> dataset_info("mmme").name
+    'MMME'
     """
-    if key not in dataset_names():
-        raise unknown_name("data set", key, dataset_names())
-    return parse_info(key, resources.files(__package__).joinpath(f"{key}.toml").read_text(encoding="utf-8"))
+    return parse_info(*layout_text(layout))
 
 
-# sections and their keys; None: any key
-_SHAPE: Mapping[str, tuple[str, ...] | None] = MappingProxyType(
-    {
-        "files": ("session", "eeg", "biopac", "camera", "coding"),
-        "rates_hz": None,
-        "units": None,
-        "markers": ("idle", "not_trials"),
-        "stimuli": None,
-        "words": None,
-        "classes": None,
-        "kind": ("micro_total_s", "micro_apex_s"),
-        "expected": None,
-    }
-)
-_TEXTS = ("name", "title", "citation", "url", "licence")
+def layout_text(layout: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return the key of a layout and the text of its TOML file; errors as in `dataset_info`."""
+    path = Path(layout)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ConfigError(f"{path.name}: expected a layout file, got none; `mmme inspect` proposes one")
+        return path.stem, path.read_text(encoding="utf-8")
+    if str(layout) not in dataset_names():
+        raise unknown_name("data set", str(layout), dataset_names())
+    return str(layout), resources.files(__package__).joinpath(f"{layout}.toml").read_text(encoding="utf-8")
 
 
+@functools.cache
 def parse_info(key: str, text: str) -> DatasetInfo:
     """
     Read the description of a data set.
@@ -170,66 +297,11 @@ def parse_info(key: str, text: str) -> DatasetInfo:
     ------
     ConfigError
         If the text is no TOML, a key is unknown (with a suggestion) or missing, a code stands for two stimuli, or a class
-        map leaves out an emotion.
+        map leaves out a word; all at once.
     """
     where = f"{key}.toml"
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: expected TOML, got {error}") from None
-    known = {**dict.fromkeys(_TEXTS), **_SHAPE}
-    for name in content:
-        if name not in known:
-            raise unknown_name("key", name, known, where=where)
-    missing = [f"expected the key '{name}', got none" for name in known if name not in content]
-    raise_faults(where, missing, error=ConfigError)
-    for section, keys in _SHAPE.items():
-        for name in content[section] if keys else ():
-            if keys and name not in keys:
-                raise unknown_name(f"key in [{section}]", name, keys, where=where)
-        missing += [f"expected the key '{section}.{name}', got none" for name in keys or () if name not in content[section]]
-    raise_faults(where, missing, error=ConfigError)
-    stimuli = _stimuli(where, content["stimuli"])
-    _check_words(where, content)
-    return DatasetInfo(
-        key=key,
-        **{name: content[name] for name in _TEXTS},
-        **{name: content["files"][name] for name in ("session", "eeg", "biopac", "camera")},
-        coding=tuple(content["files"]["coding"]),
-        rates_hz=MappingProxyType(content["rates_hz"]),
-        units=MappingProxyType(content["units"]),
-        idle=content["markers"]["idle"],
-        not_trials=tuple(content["markers"]["not_trials"]),
-        stimuli=stimuli,
-        words=MappingProxyType(content["words"]),
-        classes=MappingProxyType(
-            {name: MappingProxyType({w: c or None for w, c in table.items()}) for name, table in content["classes"].items()}
-        ),
-        **content["kind"],
-        expected=MappingProxyType(content["expected"]),
-    )
-
-
-def _stimuli(where: str, table: Mapping[str, Any]) -> Mapping[int, tuple[str, str]]:
-    """Stimulus and target by code, in order of code."""
-    named: dict[int, tuple[str, str]] = {}
-    faults = []
-    for emotion, codes in table.items():
-        for video, code in enumerate(codes, start=1):
-            if code in named:
-                faults.append(f"code {code}: expected one stimulus, got {named[code][0]} and {emotion}-{video}")
-            named[code] = (f"{emotion}-{video}", emotion)
-    raise_faults(where, faults, error=ConfigError)
-    return MappingProxyType(dict(sorted(named.items())))
-
-
-def _check_words(where: str, content: Mapping[str, Any]) -> None:
-    """Every emotion needs a class in every map, and every spelling an emotion."""
-    emotions = set(content["stimuli"])
-    faults = [
-        f"class map '{name}': expected exactly the emotions {', '.join(sorted(emotions))}, got {', '.join(sorted(table))}"
-        for name, table in content["classes"].items()
-        if set(table) != emotions
-    ]
-    faults += [f"word '{o}': expected an emotion, got '{w}'" for o, w in content["words"].items() if w not in emotions]
-    raise_faults(where, faults, error=ConfigError)
+    return validated(DatasetInfo, {"key": key, **content}, where)

@@ -1,35 +1,19 @@
-"""Raw sessions of the MMME layout: found on disk, and read as they are."""
+"""Raw sessions found on disk, by the layout of their data set; nothing is opened here."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from mmme.datasets.catalogue import DatasetInfo, Device
+from mmme.datasets.layout import recording_id
+from mmme.errors import DataError
 
-from mmme.datasets.catalogue import DatasetInfo, dataset_info
-from mmme.errors import DataError, raise_faults
-from mmme.io.biopac_mat import Biopac, LineCodes, decode_lines, read_biopac_mat
-from mmme.io.eeglab import Eeglab, read_eeglab
-from mmme.io.frames import FrameClock, FrameIndex, frame_clock, frame_markers, index_frames
-from mmme.io.image import read_grey
-from mmme.types import Markers, Recording, Source, Stream
-
-__all__ = [
-    "FrameImages",
-    "OpenSession",
-    "RawSession",
-    "find_sessions",
-    "is_simulated",
-    "open_session",
-    "other_folders",
-    "read_session",
-]
+__all__ = ["RawSession", "device_files", "find_sessions", "is_simulated", "other_folders", "session_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,88 +24,48 @@ class RawSession:
     Parameters
     ----------
     number
-        Position among the session folders, from 1; messages use it instead of the name.
+        Position among the sessions, from 1; messages use it instead of the name.
     name
         The participant's name.
     date
-        Day of recording, ``YYYYMMDD``.
+        Day of recording as its folder tells it, ``YYYYMMDD``; empty where it does not.
+    label
+        How the sitting is called in the study: empty where the participant has one, else ``ses-01`` or ``run-001``.
     folder
         Session folder.
-    eeg, biopac, camera
-        Where the devices' files are; None where missing.
+    files
+        File (or folder of frames) by device, as far as there is one.
+    info
+        Data set whose layout this is.
     faults
         What is missing or ambiguous.
-    layout
-        Data set whose layout this is.
+    written
+        Parts of the path that tell the session apart, as written: what an annotation table may call it.
     """
 
     number: int
     name: str
     date: str
+    label: str
     folder: Path
-    eeg: Path | None
-    biopac: Path | None
-    camera: Path | None
+    files: Mapping[str, Path]
+    info: DatasetInfo = field(repr=False)
     faults: tuple[str, ...] = ()
-    layout: str = "mmme"
+    written: tuple[str, ...] = ()
 
     @property
-    def label(self) -> str:
+    def place(self) -> str:
         """How messages call it: without the name."""
-        return f"session {self.number} (folder *{self.date})"
+        end = f" (folder *{self.date})" if self.date else ""
+        return f"session {self.number}{end}"
 
+    def recording(self, code: str) -> str:
+        """Name of its recording in the study, with the participant's code."""
+        return recording_id(code, self.label)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenSession:
-    """The files of a session, opened: signals lazy where the format allows it, clocks and trigger values decoded."""
-
-    eeg: Eeglab
-    biopac: Biopac
-    lines: LineCodes
-    frames: FrameIndex
-    clock: FrameClock
-    findings: tuple[str, ...]
-
-    def markers(self, idle: int) -> dict[str, Markers]:
-        """Trigger changes by device, each on its own clock."""
-        order = np.argsort(self.eeg.t, kind="stable")
-        return {
-            "eeg": Markers("eeg", self.eeg.t[order], self.eeg.codes[order]),
-            "biopac": Markers("biopac", self.biopac.t[self.lines.first], self.lines.codes),
-            "camera": Markers("camera", *frame_markers(self.clock.t_s, self.frames.marker, idle=idle)),
-        }
-
-
-class FrameImages:
-    """Frames (n, height, width) of a folder of images, read when asked for."""
-
-    dtype = np.dtype(np.uint8)
-    ndim = 3
-
-    def __init__(self, frames: FrameIndex) -> None:
-        self._frames = frames
-        self._size = read_grey(frames.folder / frames.names[0]).shape
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, height, width)."""
-        return (len(self._frames), *self._size)
-
-    def __len__(self) -> int:
-        """Count frames."""
-        return len(self._frames)
-
-    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
-        """Return one frame, or several as (m, height, width)."""
-        folder, names = self._frames.folder, self._frames.names
-        if isinstance(index, (int, np.integer)):
-            return read_grey(folder / names[int(index)])
-        wanted = np.arange(len(names))[index]
-        return (
-            np.stack([read_grey(folder / names[i]) for i in wanted])
-            if wanted.size
-            else np.empty((0, *self._size), np.uint8)
-        )
+    def masked(self, text: str) -> str:
+        """Take the participant's name out of a text."""
+        return re.sub(re.escape(self.name), "*", text, flags=re.IGNORECASE)
 
 
 def is_simulated(raw: str | os.PathLike[str]) -> bool:
@@ -129,161 +73,132 @@ def is_simulated(raw: str | os.PathLike[str]) -> bool:
     return (Path(raw) / "truth.json").is_file()
 
 
-def find_sessions(raw: str | os.PathLike[str], *, layout: str = "mmme") -> tuple[RawSession, ...]:
+def find_sessions(raw: str | os.PathLike[str], info: DatasetInfo) -> tuple[RawSession, ...]:
     """
     List the sessions of a raw folder, without opening files.
 
     Parameters
     ----------
     raw
-        Folder with one folder ``<name><YYYYMMDD>`` per session.
-    layout
+        Folder whose sessions lie as ``[sessions]`` of the layout says.
+    info
         Data set whose layout it has.
 
     Returns
     -------
     tuple of RawSession
-        In the order of folder names; an incomplete one carries its ``faults``.
+        In the order of their paths; an incomplete one carries its ``faults``. Participants with several sittings get
+        labels ``ses-01``, ``ses-02``, ... in the order of the pattern's group ``session``, else of ``date``, else of paths.
 
     Raises
     ------
     DataError
-        If there is no session at all, or a participant has two.
+        If there is no session at all.
     """
-    raw, info = Path(raw), dataset_info(layout)
+    raw = Path(raw)
     if not raw.is_dir():
         raise DataError(f"{raw.name}: expected a folder of raw sessions, got none")
-    pattern = re.compile(info.session)
-    folders = sorted(
-        (entry.name, match) for entry in raw.iterdir() if entry.is_dir() and (match := pattern.match(entry.name))
-    )
-    if not folders:
+    if info.sessions is None:
+        raise DataError(f"{info.key}.toml: expected [sessions] to say where sessions lie, got none")
+    wanted = info.sessions.folder or info.sessions.file
+    found = [
+        _session(raw, path, number, match, info)
+        for number, (path, match) in enumerate(sorted(_matches(raw, info)), start=1)
+    ]
+    if not found:
         raise DataError(
-            f"{raw.name}: expected session folders <name><YYYYMMDD>, got none; is it the folder above or below?"
+            f"{raw.name}: expected sessions named {wanted}, got none; is it the folder above or below? "
+            "`mmme inspect` tells what is there"
         )
-    sessions = [_session(raw / name, k, match, info) for k, (name, match) in enumerate(folders, start=1)]
-    names = [session.name for session in sessions]
-    twice = [s.label for s in sessions if names.count(s.name) > 1]
-    if twice:
-        raise DataError(f"{raw.name}: expected one session per participant, got {', '.join(twice)} of the same")
-    return tuple(sessions)
+    return _labelled(found)
 
 
-def other_folders(raw: str | os.PathLike[str], *, layout: str = "mmme") -> int:
+def _matches(raw: Path, info: DatasetInfo) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield paths below RAW that the pattern of sessions matches, as deep as it has folders."""
+    assert info.sessions is not None
+    pattern = info.sessions.pattern
+    depth = pattern.pattern.count("/")
+    for path in _at_depth(raw, depth):
+        if path.is_dir() == bool(info.sessions.folder) and (match := pattern.fullmatch(path.relative_to(raw).as_posix())):
+            yield path.relative_to(raw).as_posix(), match
+
+
+def _at_depth(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield what lies that many folders below, hidden files apart."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if depth == 0:
+            yield path
+        elif path.is_dir():
+            yield from _at_depth(path, depth - 1)
+
+
+def other_folders(raw: str | os.PathLike[str], info: DatasetInfo) -> int:
     """Count the folders of a raw folder that are no sessions by their name; they may be sessions with a slip in it."""
-    pattern = re.compile(dataset_info(layout).session)
-    return sum(entry.is_dir() and not pattern.match(entry.name) for entry in Path(raw).iterdir())
+    if info.sessions is None or not info.sessions.folder or "/" in info.sessions.folder:
+        return 0
+    pattern = info.sessions.pattern
+    return sum(
+        entry.is_dir() and not entry.name.startswith(".") and not pattern.fullmatch(entry.name)
+        for entry in Path(raw).iterdir()
+    )
 
 
-def _session(folder: Path, number: int, match: re.Match[str], info: DatasetInfo) -> RawSession:
+def _session(raw: Path, path: str, number: int, match: re.Match[str], info: DatasetInfo) -> RawSession:
     """Look for the files of one session."""
+    assert info.sessions is not None
+    groups = {name: text or "" for name, text in match.groupdict().items()}
+    folder = raw / path if info.sessions.folder else (raw / path).parent
     faults = []
-    found: dict[str, Path | None] = {}
-    for device, pattern in (("eeg", info.eeg), ("biopac", info.biopac)):
-        files = sorted(folder.glob(pattern))
-        found[device] = files[0] if len(files) == 1 else None
-        if len(files) != 1:
-            faults.append(f"expected one {pattern}, got {len(files) or 'none'}")
-    camera = folder / info.camera
-    if not camera.is_dir():
-        faults.append(f"expected the folder {info.camera}, got none")
-    place = found["eeg"], found["biopac"], camera if camera.is_dir() else None
-    return RawSession(number, match["name"], match["date"], folder, *place, tuple(faults), info.key)
+    files: dict[str, Path] = {}
+    for name, device in info.devices.items():
+        there = device_files(folder, device, groups)
+        if len(there) == 1:
+            files[name] = there[0]
+        elif there or not device.optional:
+            faults.append(f"{name}: expected one {' or '.join(device.files)}, got {len(there) or 'none'}")
+    written = tuple(text for name, text in groups.items() if text and name != "name")
+    date = re.sub(r"\D", "", groups.get("date", ""))
+    return RawSession(number, groups["name"], date, groups.get("session", ""), folder, files, info, tuple(faults), written)
 
 
-def open_session(session: RawSession) -> OpenSession:
-    """
-    Open the files of a session, reconstruct the frame clock and decode trigger values.
-
-    Parameters
-    ----------
-    session
-        From `find_sessions`.
-
-    Returns
-    -------
-    OpenSession
-        With what was odd as ``findings``.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or is not what its format promises; all at once.
-    """
-    raise_faults(session.label, session.faults)
-    if session.eeg is None or session.biopac is None or session.camera is None:
-        raise DataError(f"{session.label}: expected files of all devices, got some missing")
-    faults: list[str] = []
-    opened: list[Any] = []
-    for read, path in ((read_eeglab, session.eeg), (read_biopac_mat, session.biopac), (index_frames, session.camera)):
-        try:
-            opened.append(read(path))
-        except DataError as error:
-            faults.append(str(error).replace(session.name, "*"))
-    raise_faults(session.label, faults)
-    eeg, biopac, frames = opened
-    lines = decode_lines(biopac.lines, biopac.fs)
-    clock = frame_clock(frames.host_s, frames.code)
-    findings = [f"eeg: {text}" for text in eeg.findings]
-    if lines.n_unsettled:
-        findings.append(f"biopac: {lines.n_unsettled} trigger values were not held and are left out")
-    if clock.dropped_before.any():
-        lost, stretches = int(clock.dropped_before.sum()), int(np.count_nonzero(clock.dropped_before))
-        findings.append(f"camera: {lost} frames lost in {stretches} places ({100 * lost / (lost + len(frames)):.2f} %)")
-    value = frames.marker
-    outages = (np.diff(clock.segment) > 0) & (value[1:] == value[:-1]) & (value[1:] != dataset_info(session.layout).idle)
-    if outages.any():
-        findings.append(
-            f"camera: {int(outages.sum())} gaps inside trials, the longest {np.diff(clock.t_s)[outages].max():.2f} s"
-        )
-    if clock.missing_before.any():
-        findings.append(f"camera: {int(clock.missing_before.sum())} saved frames have left the folder")
-    return OpenSession(eeg, biopac, lines, frames, clock, tuple(findings))
+def device_files(folder: Path, device: Device, groups: Mapping[str, str]) -> list[Path]:
+    """Files of a device in a session folder: those of the first pattern that matches any."""
+    for pattern in device.files:
+        wanted = pattern
+        for name, text in groups.items():
+            wanted = wanted.replace("{" + name + "}", text)
+        there = sorted(p for p in folder.glob(wanted) if not p.name.startswith("."))
+        if there:
+            return there
+    return []
 
 
-def read_session(session: RawSession, subject: str) -> Recording:
-    """
-    Read a raw session without importing it; EEG and video stay on disk.
-
-    Parameters
-    ----------
-    session
-        From `find_sessions`.
-    subject
-        Code to use instead of the name.
-
-    Returns
-    -------
-    Recording
-        All streams on the clocks of their devices.
-    """
-    info = dataset_info(session.layout)
-    opened = open_session(session)
-    eeg, biopac = opened.eeg, opened.biopac
-    streams = [Stream("eeg", "eeg", np.arange(len(eeg.x)) / eeg.fs, eeg.x, "V", eeg.fs, eeg.channels)]
-    streams += [Stream(name, "biopac", biopac.t, x, biopac.units[name], biopac.fs) for name, x in biopac.signals.items()]
-    video = FrameImages(opened.frames)
-    streams.append(Stream("video", "camera", opened.clock.t_s, video, "grey level", 1 / opened.clock.period_s))
-    source = (Source(session.label, session_hash(session)),)
-    return Recording(subject, "01", {s.name: s for s in streams}, opened.markers(info.idle), source)
+def _labelled(sessions: Sequence[RawSession]) -> tuple[RawSession, ...]:
+    """Label the sittings of every participant who has several."""
+    labels: dict[int, str] = {}
+    for name in {s.name for s in sessions}:
+        own = sorted((s for s in sessions if s.name == name), key=lambda s: (s.label, s.date, s.number))
+        for k, session in enumerate(own, start=1):
+            labels[session.number] = f"ses-{k:02d}" if len(own) > 1 else ""
+    return tuple(replace(s, label=labels[s.number]) for s in sessions)
 
 
 def session_hash(session: RawSession) -> str:
-    """SHA-256 of a session: bytes of the EEG and BIOPAC files, names and sizes of the frames."""
+    """SHA-256 of a session: bytes of all files (with those that belong to them), names and sizes of frames."""
     digest = hashlib.sha256()
-    if session.eeg is not None:
-        for path in (session.eeg, session.eeg.with_suffix(".fdt")):
-            if path.is_file():
-                digest.update(_file_hash(path))
-    if session.biopac is not None:
-        digest.update(_file_hash(session.biopac))
-    if session.camera is not None:
-        with os.scandir(session.camera) as entries:
-            listing = sorted(f"{entry.name}:{entry.stat().st_size}" for entry in entries)
-        digest.update("\n".join(listing).encode())
+    for name, path in sorted(session.files.items()):
+        digest.update(name.encode())
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                listing = sorted(f"{entry.name}:{entry.stat().st_size}" for entry in entries)
+            digest.update("\n".join(listing).encode())
+            continue
+        parts = [
+            p for p in sorted(path.parent.iterdir()) if p.is_file() and p.name.split(".")[0] == path.name.split(".")[0]
+        ]
+        for part in parts:
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _file_hash(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()

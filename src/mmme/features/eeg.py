@@ -225,7 +225,7 @@ def _scalp_signals(stream: Stream, keep: NDArray[np.int64]) -> tuple[Regular, ND
     samples = samples.reshape(samples.shape[0], -1)
     blocks, bad = [], np.zeros(0, dtype=bool)
     for a in range(0, keep.size, CHANNELS_AT_ONCE):
-        part = replace(stream, x=samples[:, keep[a : a + CHANNELS_AT_ONCE]], channels=())
+        part = replace(stream, x=samples[:, keep[a : a + CHANNELS_AT_ONCE]], channels=(), types=())
         grid = decimated(regular(part), EEG_HZ)
         blocks.append((grid.x.reshape(grid.t.size, -1).T * 1e6).astype(np.float32))
         bad = grid.bad if a == 0 else bad | grid.bad

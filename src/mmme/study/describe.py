@@ -22,7 +22,6 @@ from mmme import __version__
 from mmme.align import align
 from mmme.checks import Finding, check_study, check_timeline
 from mmme.config import RunConfig
-from mmme.datasets.catalogue import dataset_info
 from mmme.datasets.study import Study, open_study
 from mmme.errors import DataError
 from mmme.evaluate import environment
@@ -36,18 +35,17 @@ from mmme.trials import Trials, build_trials, expression_samples, grid_samples, 
 from mmme.types import ClockMap, Expression, FeatureTable, Recording, Timeline, Trial
 from mmme.workers import Outcome, Workers
 
-__all__ = ["Described", "SubjectJob", "derivatives", "describe_study", "describe_subject", "gather"]
+__all__ = ["Described", "RecordingJob", "aligned", "derivatives", "describe_recording", "describe_study", "gather"]
 
-OPTIONAL_SIGNALS = ("emg", "emg_b", "skt_b", "eog")
 TABLES = ("face", "body", "face-moments", "body-moments")
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectJob:
-    """One recording to describe: the study's folder, the subject's code, the run file."""
+class RecordingJob:
+    """One recording to describe: the study's folder, its name there, the run file."""
 
     study: Path
-    subject: str
+    recording: str
     config: RunConfig
 
 
@@ -66,7 +64,7 @@ class Described:
     trials
         Of all subjects.
     clocks
-        By subject and device.
+        By recording and device.
     findings
         Of all recordings.
     left_out
@@ -86,20 +84,20 @@ def derivatives(study: Path) -> Path:
     return study / "derivatives" / "mmme"
 
 
-def _key(study: Study, subject: str, config: RunConfig) -> str:
+def _key(study: Study, recording: str, config: RunConfig) -> str:
     """Hash of everything that can change a description."""
     relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting"}, mode="json")
-    made_from = [study.revision, *(hashlib.sha256(p.read_bytes()).hexdigest() for p in _small_files(study, subject))]
-    text = json.dumps([__version__, environment(), made_from, subject, relevant], sort_keys=True)
+    made_from = [study.revision, *(hashlib.sha256(p.read_bytes()).hexdigest() for p in _small_files(study, recording))]
+    text = json.dumps([__version__, environment(), made_from, recording, relevant], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _small_files(study: Study, subject: str) -> list[Path]:
+def _small_files(study: Study, recording: str) -> list[Path]:
     """Tables of a study that a person may correct: coded events, frame times, markers, channels."""
-    return [study.path / "coding.tsv", *sorted((study.path / f"sub-{subject}").rglob("*.tsv"))]
+    return [study.path / "coding.tsv", *sorted(study.files(recording).folder.rglob(f"{study.files(recording).stem}*.tsv"))]
 
 
-def describe_subject(job: SubjectJob) -> str:
+def describe_recording(job: RecordingJob) -> str:
     """
     Align, cut and describe one recording; keep a finished description that still holds.
 
@@ -111,7 +109,7 @@ def describe_subject(job: SubjectJob) -> str:
     Returns
     -------
     str
-        The subject's code.
+        The recording's name.
 
     Raises
     ------
@@ -119,21 +117,21 @@ def describe_subject(job: SubjectJob) -> str:
         With the sentence that says why this recording cannot be described.
     """
     study = open_study(job.study)
-    target = derivatives(job.study) / f"sub-{job.subject}"
-    key = _key(study, job.subject, job.config)
+    target = derivatives(job.study) / f"sub-{job.recording}"
+    key = _key(study, job.recording, job.config)
     if (target / "description.json").exists():
         if json.loads((target / "description.json").read_text(encoding="utf-8"))["key"] == key:
-            return job.subject
+            return job.recording
         shutil.rmtree(target)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
 
     config = job.config
-    info = dataset_info(study.layout)
-    recording = study.recording(job.subject)
-    timeline = align(recording, reference=config.alignment.reference, limit_ms=config.alignment.limit_ms)
-    cut = cut_into_trials(study, job.subject, timeline)
+    info = study.info
+    recording = study.recording(job.recording)
+    timeline = aligned(recording, config)
+    cut = cut_into_trials(study, job.recording, timeline)
     kind = None if config.rows.kind == "any" else config.rows.kind
     rows = expression_samples(
         cut.trials, kind=kind, class_of=info.class_map(config.rows.classes), min_iou=config.rows.duplicate_iou
@@ -153,11 +151,11 @@ def describe_subject(job: SubjectJob) -> str:
         "left_out": left_out(cut.trials, kind=kind, class_of=info.class_map(config.rows.classes)),
         "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
         "trials": [_trial_as_json(trial) for trial in cut.trials],
-        "findings": [asdict(f) for f in findings_of(study, job.subject, recording, timeline, cut)],
+        "findings": [asdict(f) for f in findings_of(study, job.recording, recording, timeline, cut)],
     }
     (partial / "description.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     os.replace(partial, target)  # noqa: PTH105 - a description is there whole or not at all
-    return job.subject
+    return job.recording
 
 
 def _keep(table: FeatureTable, path: Path, origin: Mapping[str, str]) -> None:
@@ -165,23 +163,44 @@ def _keep(table: FeatureTable, path: Path, origin: Mapping[str, str]) -> None:
     write_table(replace(table, origin={**table.origin, **origin}), path)
 
 
-def cut_into_trials(study: Study, subject: str, timeline: Timeline) -> Trials:
+def aligned(recording: Recording, config: RunConfig) -> Timeline:
+    """Bring the devices of a recording onto one clock, as the run file says."""
+    reference = reference_of(recording) if config.alignment.reference == "auto" else config.alignment.reference
+    return align(recording, reference=reference, limit_ms=config.alignment.limit_ms)
+
+
+def reference_of(recording: Recording) -> str:
+    """Choose the device whose clock becomes session time: the EEG's where there is one, else the one with most markers."""
+    devices = sorted({stream.device for stream in recording.streams.values()} | set(recording.markers))
+    if "eeg" in recording.streams:
+        return recording.streams["eeg"].device
+    return max(devices, key=lambda name: len(recording.markers[name]) if name in recording.markers else 0)
+
+
+def cut_into_trials(study: Study, name: str, timeline: Timeline) -> Trials:
     """Cut one recording into its trials, with the coded expressions in session time."""
-    info = dataset_info(study.layout)
+    info = study.info
     return build_trials(
         timeline,
-        study.coded(subject),
-        frame_uncertainty_s=study.frame_uncertainty_s(subject),
-        idle=info.idle,
-        stimuli=info.stimuli,
+        study.coded(name),
+        frame_uncertainty_s=study.frame_uncertainty_s(name),
+        idle=info.markers.idle,
+        stimuli=info.stimulus_of or None,
+        kind_rule=(info.kind.micro_total_s, info.kind.micro_apex_s),
     )
 
 
-def findings_of(study: Study, subject: str, recording: Recording, timeline: Timeline, cut: Trials) -> tuple[Finding, ...]:
-    """Check one recording against what its data set records, and list coding rows that the import could not place."""
-    unplaced = [f"{f.source}: {f.text}" for f in study.findings() if f.subject == subject and ":" in f.source]
-    expected = [name for name in dataset_info(study.layout).units if name not in OPTIONAL_SIGNALS]
-    return check_timeline(recording, timeline, cut, expected=expected, unplaced=unplaced)
+def findings_of(study: Study, name: str, recording: Recording, timeline: Timeline, cut: Trials) -> tuple[Finding, ...]:
+    """Check one recording against what its data set records; what the import met comes first."""
+    info = study.info
+    met = [f for f in study.findings() if f.where.split()[:1] == [name]]
+    rule = (info.kind.micro_total_s, info.kind.micro_apex_s)
+    return (*met, *check_timeline(recording, timeline, cut, expected=info.streams, kind_rule=rule))
+
+
+def design(study: Study) -> tuple[str, ...]:
+    """Stimuli that every subject should have seen; a simulated study shows fewer on purpose."""
+    return () if study.simulated else tuple(stimulus for stimulus, _ in study.info.stimulus_of.values())
 
 
 def _trial_as_json(trial: Trial) -> dict[str, Any]:
@@ -199,7 +218,7 @@ def describe_study(
     *,
     workers: Workers,
     step: Callable[[str, int, int], None] | None = None,
-) -> list[Outcome[SubjectJob, str]]:
+) -> list[Outcome[RecordingJob, str]]:
     """
     Describe all recordings of a study; one that fails is reported and costs no other.
 
@@ -217,56 +236,59 @@ def describe_study(
     Returns
     -------
     list of Outcome
-        One per subject, in order.
+        One per recording, in order.
     """
-    jobs = [SubjectJob(study, subject, config) for subject in open_study(study).subjects]
-    outcomes: list[Outcome[SubjectJob, str]] = []
-    for outcome in workers.as_completed(describe_subject, jobs):
+    jobs = [RecordingJob(study, name, config) for name in open_study(study).recordings]
+    outcomes: list[Outcome[RecordingJob, str]] = []
+    for outcome in workers.as_completed(describe_recording, jobs):
         outcomes.append(outcome)
         if step:
             step("align, cut, describe", len(outcomes), len(jobs))
     return sorted(outcomes, key=lambda o: o.index)
 
 
-def gather(study: Path, subjects: Sequence[str]) -> Described:
+def gather(study: Path, recordings: Sequence[str]) -> Described:
     """
-    Read the descriptions of the given subjects and stack their tables.
+    Read the descriptions of the given recordings and stack their tables.
 
     Parameters
     ----------
     study
         Folder of the study.
-    subjects
-        Codes whose description is finished.
+    recordings
+        Names whose description is finished.
 
     Raises
     ------
     DataError
-        If there is no subject, or a description is missing.
+        If there is no recording, or a description is missing.
     """
-    if not subjects:
+    if not recordings:
         raise DataError(f"{study}: expected at least one described recording, got none; see what `mmme features` reported")
     folder = derivatives(study)
     descriptions: dict[str, Any] = {}
-    for subject in subjects:
-        path = folder / f"sub-{subject}" / "description.json"
+    for name in recordings:
+        path = folder / f"sub-{name}" / "description.json"
         if not path.exists():
-            raise DataError(f"{path}: expected a description of {subject}, got none; run `mmme features {study}` first")
-        descriptions[subject] = json.loads(path.read_text(encoding="utf-8"))
+            raise DataError(f"{path}: expected a description of {name}, got none; run `mmme features {study}` first")
+        descriptions[name] = json.loads(path.read_text(encoding="utf-8"))
     tables = {}
-    for name in TABLES:
-        files = [folder / f"sub-{s}" / f"{name}.npz" for s in subjects]
+    for table in TABLES:
+        files = [folder / f"sub-{s}" / f"{table}.npz" for s in recordings]
         there = [read_table(file) for file in files if file.exists()]
         if not there:
             raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
-        tables[name] = stack(there)
-    trials = tuple(_trial_from_json(t) for s in subjects for t in descriptions[s]["trials"])
-    findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in subjects for f in descriptions[s]["findings"])
+        tables[table] = stack(there)
+    trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
+    findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])
+    opened = open_study(study)
+    whole = tuple(f for f in opened.findings() if f.where.split()[0] not in opened.recordings)
+    across = () if opened.info.clips else check_study(trials, design=design(opened))
     return Described(
-        study=open_study(study),
+        study=opened,
         tables=tables,
         trials=trials,
-        clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in subjects},
-        findings=(*findings, *check_study(trials)),
-        left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in subjects), Counter())),
+        clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in recordings},
+        findings=(*whole, *findings, *across),
+        left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in recordings), Counter())),
     )

@@ -18,7 +18,6 @@ import numpy as np
 
 from mmme import evaluate
 from mmme.config import RunConfig
-from mmme.datasets.catalogue import dataset_info
 from mmme.errors import DataError, ProtocolError
 from mmme.features.flow_images import pooled, standardised_images
 from mmme.interval import Interval
@@ -320,7 +319,7 @@ def _plan(config: RunConfig) -> list[tuple[str, str, tuple[str, ...], dict[str, 
 
 
 def _classes(described: Described, config: RunConfig) -> list[str]:
-    mapped = dataset_info(described.study.layout).class_map(config.rows.classes)
+    mapped = described.study.info.class_map(config.rows.classes)
     return sorted({c for c in mapped.values() if c})
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.align import align
 from mmme.checks import Finding, check_result, check_table
 from mmme.config import RunConfig, load_config
 from mmme.datasets.study import open_study
 from mmme.evaluate import load_result, rescore, splits
 from mmme.interval import Interval
 from mmme.report import ExampleTrial, ReportMaterial
-from mmme.study.describe import Described
+from mmme.study.describe import Described, aligned
 from mmme.study.evaluation import StudyResults, read_any_table
 from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result, Trial
@@ -95,7 +94,7 @@ def report_of_study(
     table = described.tables["face"]
     facts = [
         ("data", described.study.name),
-        ("subjects", f"{len(described.clocks)} described, {len(failures)} failed"),
+        ("recordings", f"{len(described.clocks)} described, {len(failures)} failed"),
         ("trials", str(len(described.trials))),
         (
             "expressions",
@@ -165,8 +164,9 @@ def _traces(
     trial: Trial, described: Described, config: RunConfig
 ) -> Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], str]]:
     """Read what was recorded in the trial, on the session clock, thinned to what a figure can show."""
-    recording = open_study(described.study.path).recording(trial.subject)
-    timeline = align(recording, reference=config.alignment.reference, limit_ms=config.alignment.limit_ms)
+    study = open_study(described.study.path)
+    name = max((name for name in study.recordings if trial.id.startswith(name)), key=len)
+    timeline = aligned(study.recording(name), config)
     traces: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], str]] = {}
     motion = described.tables["face-moments"]
     rows = np.array([name.rpartition("#")[0] == trial.id for name in motion.trial_ids])

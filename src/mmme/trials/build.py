@@ -51,7 +51,14 @@ class Trials:
     open_ended: tuple[str, ...] = ()
 
 
-def rule_kind(onset: float, apex: float, offset: float) -> Kind:
+def rule_kind(
+    onset: float,
+    apex: float,
+    offset: float,
+    *,
+    micro_total_s: float = MICRO_TOTAL_S,
+    micro_apex_s: float = MICRO_APEX_S,
+) -> Kind:
     """
     Tell micro from macro by duration.
 
@@ -63,6 +70,8 @@ def rule_kind(onset: float, apex: float, offset: float) -> Kind:
     ----------
     onset, apex, offset
         Times [s].
+    micro_total_s, micro_apex_s
+        Longest micro-expression, and longest rise of one whose end was not visible [s]; a data set may state others.
 
     Returns
     -------
@@ -79,8 +88,8 @@ def rule_kind(onset: float, apex: float, offset: float) -> Kind:
     ('micro', 'macro', 'micro')
     """
     if apex == offset:
-        return "micro" if apex - onset <= MICRO_APEX_S + ROUNDING_S else "macro"
-    return "micro" if offset - onset <= MICRO_TOTAL_S + ROUNDING_S else "macro"
+        return "micro" if apex - onset <= micro_apex_s + ROUNDING_S else "macro"
+    return "micro" if offset - onset <= micro_total_s + ROUNDING_S else "macro"
 
 
 def build_trials(
@@ -90,6 +99,7 @@ def build_trials(
     frame_uncertainty_s: NDArray[np.float64] | None = None,
     idle: int = 100,
     stimuli: Mapping[int, tuple[str, str]] | None = None,
+    kind_rule: tuple[float, float] = (MICRO_TOTAL_S, MICRO_APEX_S),
 ) -> Trials:
     """
     Cut a timeline into trials and put the coded events where they belong.
@@ -107,6 +117,8 @@ def build_trials(
     stimuli
         By trial code: stimulus and target emotion. It also says which codes are trials. Without it these are 101 to
         148 (MMME), and names come from the coded rows; a trial without rows is then named by its code, label blank.
+    kind_rule
+        Limits of `rule_kind`: longest micro-expression, longest rise of one whose end was not visible [s].
 
     Returns
     -------
@@ -155,7 +167,7 @@ def build_trials(
         if isinstance(found, str):
             misplaced.append(Misplaced(event, found))
         else:
-            inside[found.id].append(_expression(event, timeline, frame_uncertainty_s))
+            inside[found.id].append(_expression(event, timeline, frame_uncertainty_s, kind_rule))
     done = [
         replace(t, expressions=tuple(sorted(inside[t.id], key=lambda e: (e.onset, e.offset, e.coder)))) for _, t in trials
     ]
@@ -167,6 +179,8 @@ def _names_from_rows(coded: Sequence[CodedEvent], where: str) -> dict[int, tuple
     names: dict[int, tuple[str, str]] = {}
     faults = []
     for event in coded:
+        if event.marker is None:
+            continue
         first = names.setdefault(event.marker, (event.stimulus, event.target))
         if first != (event.stimulus, event.target):
             faults.append(
@@ -219,7 +233,7 @@ def _place(
         return f"expected frames below {len(frames_s)}, got {event.offset_frame}; is it of another recording?"
     if not candidates:
         return f"expected a trial with code {event.marker}, got none; was its trigger lost on all devices?"
-    stimulus = names[event.marker][0]
+    stimulus = event.stimulus if event.marker is None else names[event.marker][0]
     if event.stimulus != stimulus:
         return f"expected stimulus '{stimulus}' for code {event.marker}, got '{event.stimulus}'"
     onset_s, offset_s = float(frames_s[event.onset_frame]), float(frames_s[event.offset_frame])
@@ -234,16 +248,22 @@ def _place(
     return candidates[nearest]
 
 
-def _expression(event: CodedEvent, timeline: Timeline, frame_uncertainty_s: NDArray[np.float64] | None) -> Expression:
+def _expression(
+    event: CodedEvent,
+    timeline: Timeline,
+    frame_uncertainty_s: NDArray[np.float64] | None,
+    kind_rule: tuple[float, float],
+) -> Expression:
     """Give a row session times, a kind and an uncertainty."""
     video = timeline.streams["video"]
     frames = [event.onset_frame, event.apex_frame, event.offset_frame]
     onset, apex, offset = (float(video.t[frame]) for frame in frames)
     frame_s = float("nan") if frame_uncertainty_s is None else float(np.max(frame_uncertainty_s[frames]))
+    total_s, apex_s = kind_rule
     return Expression(
         subject=event.subject,
         coder=event.coder,
-        kind=rule_kind(onset, apex, offset) if event.kind is None else event.kind,
+        kind=event.kind or rule_kind(onset, apex, offset, micro_total_s=total_s, micro_apex_s=apex_s),
         onset=onset,
         apex=apex,
         offset=offset,

@@ -156,7 +156,7 @@ class CodedEvent:
     kind
         ``micro``, ``macro``, or None where the table does not say.
     marker
-        Trigger code of the trial it was coded in.
+        Trigger code of the trial it was coded in; None where a recording is one trial without triggers.
     stimulus
         Which stimulus, for example ``happy-2``.
     target
@@ -169,12 +169,18 @@ class CodedEvent:
         The coder's word, as written.
     source
         File and row, for example ``coding_file.xlsx:17``.
+    session
+        Sitting or clip of the recording it is in; empty where the subject has one.
+    self_report
+        What the participant said; empty where unknown.
+    assumed
+        ``apex`` or ``offset`` where the table does not give it: the apex is then the middle frame, the offset the apex.
     """
 
     subject: str
     coder: str
     kind: Kind | None
-    marker: int
+    marker: int | None
     stimulus: str
     target: str
     onset_frame: int
@@ -183,6 +189,9 @@ class CodedEvent:
     aus: tuple[str, ...]
     emotion: str
     source: str
+    session: str = ""
+    self_report: str = ""
+    assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the order of frames."""
@@ -213,7 +222,10 @@ class Expression:
     source
         File and row it was read from.
     uncertainty_s
-        Standard uncertainty of the three times [s]; NaN where unknown.
+        Standard uncertainty of the three times [s]; NaN where unknown. About one time in three is further off.
+    max_error_s
+        Bound on the error of the three times [s]; NaN where unknown. None should be further off, apart from a delay that
+        all frames share; docs/time.md says how it is made up and how often it held.
 
     Raises
     ------
@@ -236,6 +248,7 @@ class Expression:
     emotion: str = ""
     source: str = ""
     uncertainty_s: float = float("nan")
+    max_error_s: float = float("nan")
 
     def __post_init__(self) -> None:
         """Check the order of times and the kind."""

@@ -197,7 +197,7 @@ class Recording:
     subject
         A code such as ``S01``, never a name.
     session
-        Which sitting, for example ``01``.
+        Which sitting or clip, for example ``ses-02`` or ``run-003``; empty (or ``01``) where there is one.
     streams
         By name.
     markers
@@ -223,7 +223,7 @@ class Recording:
 @dataclass(frozen=True, slots=True)
 class ClockMap:
     """
-    Straight-line map from one device clock to session time.
+    Straight-line map from one device clock to session time, and how well it fits.
 
     Parameters
     ----------
@@ -234,9 +234,20 @@ class ClockMap:
     intercept_s
         Session time at device time 0 [s].
     residual_ms
-        Worst misfit of the markers kept by the fit [ms].
+        Worst misfit of the markers kept by the fit [ms]; NaN where the map was assumed.
     n_used, n_rejected
         Markers kept, and matched markers that the fit set aside.
+    residual_p50_ms, residual_p95_ms
+        Median and 95th percentile of the misfits of the markers kept [ms].
+    n_unmatched
+        Markers without a partner: of the reference that the device lacks, and of the device that the reference lacks.
+    max_error_ms
+        No mapped time should be further off than this [ms]: the worst misfit of a kept marker to the line through all
+        others, and half a frame at least where a camera is involved. A delay that all markers share is not in it.
+    forced
+        What would have been refused and was accepted on demand; empty where all is within limits.
+    assumed
+        Stated by the user, not fitted to markers.
 
     Examples
     --------
@@ -250,6 +261,12 @@ class ClockMap:
     residual_ms: float
     n_used: int
     n_rejected: int
+    residual_p50_ms: float = float("nan")
+    residual_p95_ms: float = float("nan")
+    n_unmatched: int = 0
+    max_error_ms: float = float("nan")
+    forced: str = ""
+    assumed: bool = False
 
     @property
     def drift_ppm(self) -> float:
