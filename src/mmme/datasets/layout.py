@@ -164,8 +164,10 @@ class Contents:
         Device whose samples are in the BrainVision file; empty without EEG.
     physio
         By file (relative to the recording's folder): the device whose clock it is on. Regularly sampled signals.
+    lengths
+        By file: number of samples.
     samples
-        The same for signals at irregular times.
+        By file: the device, for signals at irregular times.
     video
         Device of the video; empty without one.
     video_rate_hz
@@ -178,6 +180,7 @@ class Contents:
     devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     eeg: str = ""
     physio: Mapping[str, str] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, str] = field(default_factory=dict)
     video: str = ""
     video_rate_hz: float | None = None

@@ -15,7 +15,7 @@ from mmme.datasets.layout import Contents, RecordingFiles, read_coding, recordin
 from mmme.errors import DataError, unknown_name
 from mmme.io.bids_tsv import read_json, read_numbers, read_tsv
 from mmme.io.brainvision import read_brainvision
-from mmme.io.physio_tsv import read_physio
+from mmme.io.physio_tsv import open_physio
 from mmme.io.samples_tsv import read_samples
 from mmme.io.video import open_video
 from mmme.types import CodedEvent, Finding, Markers, Recording, Source, Stream
@@ -91,9 +91,8 @@ class Study:
         contents = Contents.read(files.contents)
         streams = [self._eeg(files, contents)] if contents.eeg else []
         for place, device in contents.physio.items():
-            physio = read_physio(files.folder / place)
-            n = next(iter(physio.signals.values())).shape[0]
-            t = physio.t0_s + np.arange(n) / physio.fs
+            physio = open_physio(files.folder / place, contents.lengths[place])
+            t = physio.t0_s + np.arange(contents.lengths[place]) / physio.fs
             streams += [Stream(s, device, t, x, physio.units[s], physio.fs) for s, x in physio.signals.items()]
         for place, device in contents.samples.items():
             t, signals, units = read_samples(files.folder / place)

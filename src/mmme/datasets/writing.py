@@ -63,8 +63,9 @@ def write_recording(
     devices = {name: {"t0_s": _first(device), "clock": device.clock} for name, device in opened.devices.items()}
     physio: dict[str, str] = {}
     samples: dict[str, str] = {}
+    lengths: dict[str, int] = {}
     for name, device in opened.devices.items():
-        _write_peripheral(files, name, device, beside_eeg=bool(eeg_device), physio=physio, samples=samples)
+        _write_peripheral(files, name, device, beside_eeg=bool(eeg_device), physio=physio, lengths=lengths, samples=samples)
     rate_hz = None
     if video_device:
         video = opened.devices[video_device].video
@@ -77,6 +78,7 @@ def write_recording(
         devices,
         eeg_device,
         physio,
+        lengths,
         samples,
         video_device,
         rate_hz,
@@ -152,6 +154,7 @@ def _write_peripheral(
     *,
     beside_eeg: bool,
     physio: dict[str, str],
+    lengths: dict[str, int],
     samples: dict[str, str],
 ) -> None:
     """Write the signals of one device, one file for each rate."""
@@ -174,6 +177,7 @@ def _write_peripheral(
             fs = next((s.fs for s in streams if s.fs and abs(key[0] / s.fs - 1) < 1e-9), key[0])
             write_physio(path, signals, units, fs=fs, t0_s=key[1], descriptions=told, more=more)
             physio[path.relative_to(files.folder).as_posix()] = device.clock
+            lengths[path.relative_to(files.folder).as_posix()] = key[2]
         else:
             path = files.samples(part)
             write_samples(path, streams[0].t, signals, units, descriptions=told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -19,10 +18,11 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.types import Reading, Samples, Stream
 
-__all__ = ["Physio", "read_physio", "read_physio_reading", "write_physio"]
+__all__ = ["Physio", "PhysioColumn", "open_physio", "read_physio", "read_physio_reading", "write_physio"]
 
 _ROWS = 20_000  # formatted at a time
 _LOOK = 1 << 18
+_PIECE = 500_000  # rows read at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class Physio:
 
     fs: float
     t0_s: float
-    signals: Mapping[str, NDArray[np.float64]]
+    signals: Mapping[str, Samples]
     units: Mapping[str, str]
     sidecar: Mapping[str, Any]
 
@@ -153,26 +153,95 @@ def read_physio(path: str | os.PathLike[str]) -> Physio:
         If a file is missing or cut short, a key is missing, or columns and values do not fit.
     """
     path = Path(path)
-    for file in (path, _sidecar(path)):
-        if not file.is_file():
-            raise DataError(f"{file.name}: expected a file, got none")
-    try:
-        sidecar = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{_sidecar(path).name}: expected JSON, got {error}") from None
-    missing = [key for key in ("SamplingFrequency", "StartTime", "Columns") if key not in sidecar]
-    raise_faults(_sidecar(path).name, [f"expected the key {key}, got none" for key in missing])
+    sidecar = _read_sidecar(path)
+    columns = list(sidecar["Columns"])
+    table = _columns(path, len(columns))
+    signals = {name: table[k] for k, name in enumerate(columns)}
+    units = {name: str(sidecar.get(name, {}).get("Units", "")) for name in columns}
+    return Physio(float(sidecar["SamplingFrequency"]), float(sidecar["StartTime"]), signals, units, sidecar)
+
+
+def _columns(path: Path, n_columns: int) -> NDArray[np.float64]:
+    """Read all numbers of a packed file, (columns, n); piece by piece, so that text and numbers are not there together."""
     try:
         with gzip.open(path, "rb") as packed:
-            content = packed.read()
-        table = pd.read_csv(io.BytesIO(content), sep="\t", header=None, dtype=np.float64, na_values="n/a").to_numpy()
+            pieces = pd.read_csv(packed, sep="\t", header=None, dtype=np.float64, na_values="n/a", chunksize=_PIECE)
+            tables = [piece.to_numpy().T for piece in pieces]
     except (OSError, EOFError, ValueError) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"{path.name}: expected packed columns of numbers, got {reason}; was the copy cut short?") from None
+    if tables[0].shape[0] != n_columns:
+        raise DataError(f"{path.name}: expected {n_columns} columns as in its sidecar, got {tables[0].shape[0]}")
+    return np.ascontiguousarray(np.concatenate(tables, axis=1))
+
+
+class PhysioColumn:
+    """One column (n,) of a file, which is read when samples are first asked for, for all its columns at once."""
+
+    dtype = np.dtype(np.float64)
+    ndim = 1
+
+    def __init__(
+        self, path: Path, column: int, n_columns: int, n: int, shared: dict[str, NDArray[np.float64]] | None = None
+    ) -> None:
+        self._path, self._column, self._n_columns, self._n = path, column, n_columns, n
+        self._all = {} if shared is None else shared  # the columns of one file share what was read
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n,)."""
+        return (self._n,)
+
+    def __len__(self) -> int:
+        """Count samples."""
+        return self._n
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return samples."""
+        if "x" not in self._all:
+            self._all["x"] = _columns(self._path, self._n_columns)
+            if self._all["x"].shape[1] != self._n:
+                got = self._all.pop("x").shape[1]
+                raise DataError(
+                    f"{self._path.name}: expected {self._n} rows as at import, got {got}; was it cut short?"
+                )
+        return self._all["x"][self._column, index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (NumPy's protocol)
+        """All samples at once."""
+        return np.asarray(self[:], dtype=dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the samples behind when sent to another process."""
+        return {**self.__dict__, "_all": {}}
+
+
+def open_physio(path: str | os.PathLike[str], n: int) -> Physio:
+    """
+    Open signals whose number of samples is known; they are read when asked for.
+
+    Parameters
+    ----------
+    path
+        ``..._physio.tsv.gz``; the JSON file of the same name lies beside it.
+    n
+        Number of rows.
+
+    Returns
+    -------
+    Physio
+        Its signals are `PhysioColumn`.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or a key is; on reading samples, if rows or columns do not fit.
+    """
+    path = Path(path)
+    sidecar = _read_sidecar(path)
     columns = list(sidecar["Columns"])
-    if table.shape[1] != len(columns):
-        raise DataError(f"{path.name}: expected {len(columns)} columns as in its sidecar, got {table.shape[1]}")
-    signals = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(columns)}
+    shared: dict[str, NDArray[np.float64]] = {}
+    signals = {name: PhysioColumn(path, k, len(columns), n, shared) for k, name in enumerate(columns)}
     units = {name: str(sidecar.get(name, {}).get("Units", "")) for name in columns}
     return Physio(float(sidecar["SamplingFrequency"]), float(sidecar["StartTime"]), signals, units, sidecar)
 
@@ -188,10 +257,24 @@ def read_physio_reading(path: str | os.PathLike[str]) -> Reading:
     t = physio.t0_s + np.arange(n) / physio.fs
     streams, findings = [], []
     for name, x in physio.signals.items():
-        if undefined := int(np.isnan(x).sum()):
+        if undefined := int(np.isnan(x[:]).sum()):
             findings.append(f"{name}: {undefined} of {n} samples are n/a")
         streams.append(Stream(name, "physio", t, x, physio.units[name], physio.fs))
     return Reading(tuple(streams), np.empty(0), (), tuple(findings))
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    """Read what describes a file of signals."""
+    for file in (path, _sidecar(path)):
+        if not file.is_file():
+            raise DataError(f"{file.name}: expected a file, got none")
+    try:
+        sidecar: dict[str, Any] = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{_sidecar(path).name}: expected JSON, got {error}") from None
+    missing = [key for key in ("SamplingFrequency", "StartTime", "Columns") if key not in sidecar]
+    raise_faults(_sidecar(path).name, [f"expected the key {key}, got none" for key in missing])
+    return sidecar
 
 
 def _sidecar(path: Path) -> Path:
