@@ -10,7 +10,7 @@ from mmme.datasets.dates import shift_days, shifted
 from mmme.errors import DataError
 
 SECRET = "a" * 32
-moments = st.datetimes(dt.datetime(1945, 1, 1), dt.datetime(2099, 12, 31))
+moments = st.datetimes(dt.datetime.fromisoformat("1945-01-01"), dt.datetime.fromisoformat("2099-12-31"))
 
 
 @given(moments, moments, st.text(max_size=8))
@@ -49,4 +49,4 @@ def test_faults():
     with pytest.raises(DataError, match="a secret of at least 16 characters, got 3"):
         shift_days("abc", "S01")
     with pytest.raises(DataError, match="expected a recording of 1945 to 2099, got one of 2100"):
-        shifted(dt.datetime(2100, 1, 1), SECRET, "S01")
+        shifted(dt.datetime.fromisoformat("2100-01-01"), SECRET, "S01")
