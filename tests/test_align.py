@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmme.align import align, event_uncertainty_s, marker_report
-from mmme.align.clocks import FIT_POINTS
+from mmme.align.matching import FIT_POINTS
 from mmme.errors import AlignmentError, ConfigError
 from mmme.types import Markers, Recording, Stream
 

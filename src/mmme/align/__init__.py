@@ -9,11 +9,13 @@ The trigger value is all that the devices share, so everything rests on it, in t
    doubled marker or a foreign code has no say in the line.
 2. *The line.* On centred times: Theil-Sen, then markers further off than four median absolute deviations are set
    aside, then least squares through the rest.
-3. *Refusal.* A map that cannot be trusted is an `AlignmentError`; nothing is guessed.
+3. *Refusal.* A map that cannot be trusted is an `AlignmentError`; nothing is guessed. Some refusals can be overruled
+   (``force``), which the map then says of itself; a clock can also be stated (``assumed``).
 
 Times of events are mapped; signals are never resampled.
 """
 
-from mmme.align.timeline import MarkerRow, align, event_uncertainty_s, marker_report
+from mmme.align.report import MarkerCounts, MarkerRow, marker_counts, marker_report
+from mmme.align.timeline import align, event_bound_s, event_uncertainty_s
 
-__all__ = ["MarkerRow", "align", "event_uncertainty_s", "marker_report"]
+__all__ = ["MarkerCounts", "MarkerRow", "align", "event_bound_s", "event_uncertainty_s", "marker_counts", "marker_report"]

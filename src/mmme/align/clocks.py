@@ -1,4 +1,4 @@
-"""Which marker of one device is which of another, and the straight line between their clocks."""
+"""The straight line between the clocks of two devices, how far it can be trusted, and when it is refused."""
 
 from __future__ import annotations
 
@@ -6,162 +6,147 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import theilslopes
 
+from mmme.align.matching import MAX_DRIFT_PPM, Line, first_line, pairs, theil_sen, unique_codes
 from mmme.errors import AlignmentError
 from mmme.types import ClockMap, Markers
 
-__all__ = ["SAME_EVENT_S", "clock_map", "pairs"]
+__all__ = ["clock_map"]
 
 Times = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 MIN_MARKERS = 3  # two points always lie on a line and so cannot disagree
-MIN_UNIQUE = 5  # Theil-Sen stands 29 % wrong points: one of five
 FRAMES_OFF = 1.5  # a camera sees a marker half a frame off, and one frame more where a frame was lost at the edge
 MIN_MATCHED = 0.5  # of the reference's markers
 MAX_MISFIT = 0.25  # of the shared markers; at 29 % Theil-Sen breaks down
-MAX_DRIFT_PPM = 500.0  # crystals of recording devices are within 200 ppm of each other
-SAME_EVENT_S = 1.5  # in MMME a code returns after 21 s at the earliest, and a frame came up to 1.1 s late
 MAD_FACTOR, MIN_TRIM_S = 4.0, 1.5e-3  # a quantum of 1 ms on both devices and some jitter are no fault
-VOTE_WIDTH_S = 0.05  # coarse on purpose: it only has to be much shorter than the time between markers
-FIT_POINTS = 1000  # Theil-Sen looks at all pairs of points
+MIN_RUN = 3  # markers in a row that are off alike: single ones are wrong markers, several are another clock
+ALIKE_S = 0.05
+STEP = 4.0  # two lines must leave this much less than one, in squares, to be called a step
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """Reference time of device time: ``rate * (t - centre_s) + at_centre_s``."""
+class _Match:
+    """Markers of the reference (``i``) and of the device (``j``) that are the same change, the line, what it keeps."""
 
-    rate: float
-    centre_s: float
-    at_centre_s: float
-
-    def __call__(self, t: Times) -> Times:
-        """Map device times [s]."""
-        return self.rate * (t - self.centre_s) + self.at_centre_s
+    i: Indices
+    j: Indices
+    line: Line
+    kept: Mask
+    off_s: Times
 
 
-def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: float) -> ClockMap:
+def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: float, force: bool = False) -> ClockMap:
     """Map one device onto the reference, or say in one clause why not."""
     name = device.device
-    pair = f"{name} and {reference.device}"
-    line = _first_line(reference, device)
-    i, j = pairs(reference, replace(device, t=line(device.t))) if line else (np.empty(0, int), np.empty(0, int))
-    if len(i) < MIN_MARKERS:
-        raise AlignmentError(
-            f"{name}: expected at least {MIN_MARKERS} markers in common with {reference.device}, got {len(i)} "
-            f"({len(device)} and {len(reference)} in all); was the trigger cable connected, is it the same sitting?"
-        )
-    line, kept = _fit(reference.t[i], device.t[j], frame_s)
-    off_s = reference.t[i] - line(device.t[j])
-    elsewhere = len(set(_unique(reference)) & set(_unique(device)) - set(reference.codes[i].tolist()))
-    misfits = int(np.sum(~kept)) + elsewhere
-    if misfits > MAX_MISFIT * (len(i) + elsewhere):
-        raise AlignmentError(
-            f"{name}: expected the {len(i) + elsewhere} markers that {pair} share on one line, got {misfits} off it; "
-            "did a device pause or restart, or is it another sitting?"
-        )
+    match = _match(reference, device, frame_s)
+    _refuse_restart(reference, device, match)
+    i, j, line, kept, off_s = match.i, match.j, match.line, match.kept, match.off_s
+    elsewhere = len(set(unique_codes(reference)) & set(unique_codes(device)) - set(reference.codes[i].tolist()))
     drift_ppm = (line.rate - 1.0) * 1e6
+    limit_ms = max(limit_ms, 1e3 * FRAMES_OFF * frame_s)
+    misfit_ms = 1e3 * np.abs(off_s)
+    worst = int(np.argmax(np.where(kept, misfit_ms, -1.0)))
+    residual_ms = float(misfit_ms[worst])
+    faults = []
+    if (misfits := int(np.sum(~kept)) + elsewhere) > MAX_MISFIT * (len(i) + elsewhere):
+        faults.append(
+            f"expected the {len(i) + elsewhere} markers that {name} and {reference.device} share on one line, got "
+            f"{misfits} off it; did a device pause or restart, or is it another sitting?"
+        )
+    if run := _run_of_misfits(match):
+        first, last = run
+        faults.append(
+            f"expected wrong markers to be single, got {last - first + 1} in a row that are all "
+            f"{abs(1e3 * off_s[first]):.0f} ms off, from {_marker(device, j[first])} to {_marker(device, j[last])}; "
+            "did its clock jump there?"
+        )
     if abs(drift_ppm) - 2e6 * _rate_error(off_s[kept], device.t[j][kept], frame_s) > MAX_DRIFT_PPM:
-        raise AlignmentError(
-            f"{name}: expected a drift within {MAX_DRIFT_PPM:.0f} ppm of {reference.device}, got {drift_ppm:.0f} ppm; "
+        faults.append(
+            f"expected a drift within {MAX_DRIFT_PPM:.0f} ppm of {reference.device}, got {drift_ppm:.0f} ppm; "
             "is the sampling rate of one of them not what its file says?"
         )
     if len(i) < MIN_MATCHED * len(reference):
-        raise AlignmentError(
-            f"{name}: expected at least half of the {len(reference)} markers of {reference.device}, got {len(i)}; "
+        faults.append(
+            f"expected at least half of the {len(reference)} markers of {reference.device}, got {len(i)}; "
             "did one of the devices start late, stop early, or record another sitting?"
         )
-    worst = int(np.argmax(np.where(kept, np.abs(off_s), -1.0)))
-    residual_ms = 1e3 * abs(float(off_s[worst]))
-    limit_ms = max(limit_ms, 1e3 * FRAMES_OFF * frame_s)
     if residual_ms > limit_ms:
-        raise AlignmentError(
-            f"{name}: worst of {int(kept.sum())} markers is {residual_ms:.1f} ms off after the fit, limit {limit_ms:.1f} "
-            f"ms; is marker {device.codes[j][worst]} (device time {device.t[j][worst]:.3f} s) missing or doubled?"
+        step = _step(reference.t[i][kept], device.t[j][kept])
+        jump = "" if step is None else f", or did its clock jump by {1e3 * step[1]:.0f} ms at {step[0]:.3f} s"
+        faults.append(
+            f"worst of {int(kept.sum())} markers is {residual_ms:.1f} ms off after the fit, limit {limit_ms:.1f} "
+            f"ms; is {_marker(device, j[worst])} missing or doubled{jump}?"
         )
-    intercept_s = line.at_centre_s - line.rate * line.centre_s
-    return ClockMap(name, line.rate, intercept_s, residual_ms, int(kept.sum()), int(np.sum(~kept)))
+    if faults and not force:
+        raise AlignmentError(f"{name}: {faults[0]}")
+    # what was accepted against the rules counts whole: then no matched marker may be worse than the bound
+    trusted = np.ones_like(kept) if faults else kept
+    bound_s = max(float(np.max(_left_out(device.t[j], off_s, kept)[trusted])), 0.5 * frame_s)
+    return ClockMap(
+        device=name,
+        rate=line.rate,
+        intercept_s=line.at_centre_s - line.rate * line.centre_s,
+        residual_ms=residual_ms,
+        n_used=int(kept.sum()),
+        n_rejected=int(np.sum(~kept)),
+        residual_p50_ms=float(np.quantile(misfit_ms[kept], 0.5)),
+        residual_p95_ms=float(np.quantile(misfit_ms[kept], 0.95)),
+        n_unmatched=len(reference) + len(device) - 2 * len(i),
+        max_error_ms=1e3 * bound_s,
+        forced="; ".join(fault.partition(";")[0] for fault in faults),
+    )
 
 
-def _unique(markers: Markers) -> dict[int, int]:
-    """Positions of the codes that occur exactly once, by code."""
-    codes, first, count = np.unique(markers.codes, return_index=True, return_counts=True)
-    return {int(c): int(k) for c, k, n in zip(codes, first, count, strict=True) if n == 1}
+def _marker(markers: Markers, at: int) -> str:
+    """Name a marker by code and device time."""
+    return f"marker {markers.codes[at]} (device time {markers.t[at]:.3f} s)"
 
 
-def _first_line(reference: Markers, device: Markers) -> _Line | None:
-    """Predict reference times from codes that cannot be confused, or else by a vote of all equal codes."""
-    here, there = _unique(reference), _unique(device)
-    shared = [c for c in here if c in there]
-    if len(shared) < MIN_UNIQUE:
-        return _voted_line(reference, device)
-    return _theil_sen(reference.t[[here[c] for c in shared]], device.t[[there[c] for c in shared]])
+def _match(reference: Markers, device: Markers, frame_s: float) -> _Match:
+    """Find the markers that two devices share, and the line through them."""
+    line = first_line(reference, device)
+    match = None if line is None else _match_along(line, reference, device, frame_s)
+    if match is None:
+        shared = 0 if line is None else len(pairs(reference, replace(device, t=line(device.t)))[0])
+        raise AlignmentError(
+            f"{device.device}: expected at least {MIN_MARKERS} markers in common with {reference.device}, got {shared} "
+            f"({len(device)} and {len(reference)} in all); was the trigger cable connected, is it the same sitting?"
+        )
+    # the first line may be off by more than the time between two equal codes
+    return _match_along(match.line, reference, device, frame_s) or match
 
 
-def _voted_line(reference: Markers, device: Markers) -> _Line | None:
-    """Line that most pairs of equal code agree on; None without pairs, `AlignmentError` if two do equally well."""
-    i, j = np.nonzero(reference.codes[:, None] == device.codes[None, :])
-    if not len(i):
+def _match_along(line: Line, reference: Markers, device: Markers, frame_s: float) -> _Match | None:
+    """Pair markers where a line predicts them, and fit again; None where fewer than 3 pair."""
+    i, j = pairs(reference, replace(device, t=line(device.t)))
+    if len(i) < MIN_MARKERS:
         return None
-    centre_s = float(np.mean(device.t))
-    span_s = max(float(np.ptp(device.t)), VOTE_WIDTH_S)
-    most = 2 * MAX_DRIFT_PPM * 1e-6  # looked for beyond what is allowed, so that too high a drift can be named
-    rates = 1.0 + np.linspace(-most, most, 2 * int(np.ceil(most * span_s / VOTE_WIDTH_S)) + 1)
-
-    def votes(rate: float) -> tuple[Times, Indices]:
-        shift_s = np.sort(reference.t[i] - rate * (device.t[j] - centre_s))
-        return shift_s, np.searchsorted(shift_s, shift_s + VOTE_WIDTH_S, "right") - np.arange(len(shift_s))
-
-    rate = max(rates.tolist(), key=lambda r: (int(votes(r)[1].max()), -abs(r - 1.0)))
-    shift_s, count = votes(rate)
-    best = int(np.argmax(count))
-    other = count[np.abs(shift_s - shift_s[best]) > 4 * VOTE_WIDTH_S]
-    if other.size and count[best] >= MIN_MARKERS and other.max() >= 0.9 * count[best]:
-        raise AlignmentError(
-            f"{device.device}: expected marker codes that fit {reference.device} in one way, got {count[best]} and "
-            f"{other.max()} matches at different shifts; markers need different codes or uneven intervals"
-        )
-    within = slice(best, best + int(count[best]))
-    return _Line(rate, centre_s, float(np.median(shift_s[within])))
+    fitted, kept = _fit(reference.t[i], device.t[j], frame_s)
+    return _Match(i, j, fitted, kept, reference.t[i] - fitted(device.t[j]))
 
 
-def pairs(reference: Markers, mapped: Markers) -> tuple[Indices, Indices]:
-    """Pair equal codes within `SAME_EVENT_S`, one to one, the closest first; positions in both, by reference time."""
-    found: list[tuple[float, int, int]] = []
-    for i, (t, code) in enumerate(zip(reference.t, reference.codes, strict=True)):
-        first, last = np.searchsorted(mapped.t, [t - SAME_EVENT_S, t + SAME_EVENT_S])
-        found += [(abs(float(mapped.t[j] - t)), i, j) for j in range(first, last) if mapped.codes[j] == code]
-    partner: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, i, j in sorted(found):
-        if i not in partner and j not in taken:
-            partner[i] = j
-            taken.add(j)
-    i_sorted = sorted(partner)
-    return np.array(i_sorted, dtype=np.int64), np.array([partner[i] for i in i_sorted], dtype=np.int64)
-
-
-def _theil_sen(reference_s: Times, device_s: Times) -> _Line:
-    """Median of all slopes, on centred times; evenly thinned above `FIT_POINTS` points."""
-    thin = slice(None, None, -(-len(device_s) // FIT_POINTS))
-    y, x = reference_s[thin], device_s[thin]
-    centre_s = float(np.median(x))
-    rate = 1.0 + float(theilslopes(y - x, x - centre_s)[0]) if np.ptp(x) > 0 else 1.0
-    return _Line(rate, centre_s, float(np.median(y - rate * (x - centre_s))))
-
-
-def _fit(reference_s: Times, device_s: Times, frame_s: float) -> tuple[_Line, NDArray[np.bool_]]:
+def _fit(reference_s: Times, device_s: Times, frame_s: float) -> tuple[Line, Mask]:
     """Theil-Sen, trim, least squares; the line and the mask of the markers kept."""
-    rough = _theil_sen(reference_s, device_s)
+    rough = theil_sen(reference_s, device_s)
     off_s = reference_s - rough(device_s)
     mad_s = float(np.median(np.abs(off_s - np.median(off_s))))
-    kept: NDArray[np.bool_] = np.abs(off_s) <= max(MAD_FACTOR * mad_s, MIN_TRIM_S, frame_s)
+    kept: Mask = np.abs(off_s) <= max(MAD_FACTOR * mad_s, MIN_TRIM_S, frame_s)
     x, y = device_s[kept], reference_s[kept]
     centre_s, spread = float(np.mean(x)), float(np.ptp(x))
     excess = y - x  # near constant: keeps the digits that a slope near 1 would cost
     slope = float(np.dot(x - centre_s, excess) / np.dot(x - centre_s, x - centre_s)) if spread > 0 else 0.0
-    return _Line(1.0 + slope, centre_s, centre_s + float(np.mean(excess))), kept
+    return Line(1.0 + slope, centre_s, centre_s + float(np.mean(excess))), kept
+
+
+def _left_out(device_s: Times, off_s: Times, kept: Mask) -> Times:
+    """Misfit [s] of each marker to the line through the others: with few markers, one of them bends the line to itself."""
+    x = device_s - float(np.mean(device_s[kept]))
+    spread = float(np.dot(x[kept], x[kept]))
+    say = np.where(kept, 1.0 / kept.sum() + (x**2 / spread if spread > 0 else 0.0), 0.0)
+    return np.asarray(np.abs(off_s) / np.maximum(1.0 - say, 0.05))
 
 
 def _rate_error(off_s: Times, device_s: Times, frame_s: float) -> float:
@@ -169,3 +154,62 @@ def _rate_error(off_s: Times, device_s: Times, frame_s: float) -> float:
     spread = float(np.std(device_s)) * np.sqrt(len(device_s))
     sd_s = np.sqrt(np.sum(off_s**2) / max(len(off_s) - 2, 1))
     return float(max(sd_s, frame_s / np.sqrt(12.0)) / spread) if spread > 0 else float("inf")
+
+
+def _refuse_restart(reference: Markers, device: Markers, match: _Match) -> None:
+    """Refuse a device whose clock starts anew: markers that the line leaves over fit it in a row with another shift."""
+    in_line = np.zeros(len(device), dtype=bool)
+    in_line[match.j] = True
+    free = np.setdiff1d(np.arange(len(reference)), match.i)
+    a, b = np.nonzero(reference.codes[free][:, None] == np.where(in_line, -1, device.codes)[None, :])
+    if len(a) < MIN_RUN:
+        return
+    shift_s = reference.t[free][a] - match.line(device.t[b])
+    order = np.argsort(shift_s)
+    count = np.searchsorted(shift_s[order], shift_s[order] + ALIKE_S, "right") - np.arange(len(order))
+    start = int(np.argmax(count))
+    alike = order[start : start + int(count[start])]
+    rows = np.unique(b[alike])
+    if len(rows) < MIN_RUN or in_line[rows[0] : rows[-1] + 1].any():
+        return
+    raise AlignmentError(
+        f"{device.device}: expected one clock from start to end, got {len(rows)} markers in a row from "
+        f"{_marker(device, rows[0])} to {_marker(device, rows[-1])} that fit {reference.device} only with a jump of "
+        f"{-float(np.median(shift_s[alike])):.3f} s; did a device pause or restart, or is it another sitting?"
+    )
+
+
+def _run_of_misfits(match: _Match) -> tuple[int, int] | None:
+    """First and last of the longest run of markers that were set aside with about the same misfit, if it is one."""
+    best: tuple[int, int] | None = None
+    first = 0
+    for k in range(1, len(match.kept) + 1):
+        alike = k < len(match.kept) and not match.kept[k] and abs(match.off_s[k] - match.off_s[first]) <= ALIKE_S
+        if match.kept[first] or not alike:
+            if not match.kept[first] and k - first >= MIN_RUN and (best is None or k - first > best[1] - best[0] + 1):
+                best = first, k - 1
+            first = k
+    return best
+
+
+def _step(reference_s: Times, device_s: Times) -> tuple[float, float] | None:
+    """Device time and size [s] of the one jump that explains most, if two lines fit far better than one."""
+    n = len(device_s)
+    if n < 2 * MIN_RUN:
+        return None
+    x, y = device_s - device_s.mean(), reference_s - device_s - np.mean(reference_s - device_s)
+    sums = np.cumsum(np.column_stack([np.ones(n), x, y, x * x, x * y, y * y]), axis=0)
+
+    def left(s: NDArray[np.float64]) -> NDArray[np.float64]:
+        m, sx, sy, sxx, sxy, syy = s.T
+        vx, vy, cxy = sxx - sx**2 / m, syy - sy**2 / m, sxy - sx * sy / m
+        return np.asarray(vy - cxy**2 / np.maximum(vx, 1e-12))
+
+    before = sums[MIN_RUN - 1 : n - MIN_RUN]
+    two = left(before) + left(sums[-1] - before)
+    if STEP * two.min() > left(sums[-1:])[0]:
+        return None
+    k = MIN_RUN + int(np.argmin(two))
+    at = 0.5 * (x[k - 1] + x[k])
+    ends = [np.polyval(np.polyfit(x[s], y[s], 1), at) for s in (slice(None, k), slice(k, None))]
+    return float(at + device_s.mean()), float(ends[0] - ends[1])

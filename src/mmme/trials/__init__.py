@@ -7,15 +7,18 @@ back as `Misplaced`, with the reason.
 """
 
 from mmme.trials.build import Misplaced, Trials, build_trials, rule_kind
+from mmme.trials.placement import Placement, placements
 from mmme.trials.samples import expression_samples, grid_samples, left_out, trial_samples, unique_expressions
 
 __all__ = [
     "Misplaced",
+    "Placement",
     "Trials",
     "build_trials",
     "expression_samples",
     "grid_samples",
     "left_out",
+    "placements",
     "rule_kind",
     "trial_samples",
     "unique_expressions",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.align import event_uncertainty_s
+from mmme.align import event_bound_s, event_uncertainty_s
 from mmme.errors import DataError, raise_faults
 from mmme.interval import Interval
 from mmme.types import CodedEvent, Expression, Kind, Timeline, Trial
@@ -18,7 +18,8 @@ __all__ = ["ROUNDING_S", "Misplaced", "Trials", "build_trials", "rule_kind"]
 
 MMME_TRIALS = range(101, 149)
 MAX_OUTSIDE_S = 0.05  # a coder's edge may be off by a few frames, and so may the trigger's
-MICRO_APEX_S, MICRO_TOTAL_S = 0.250, 0.500
+MICRO_TOTAL_S, MICRO_APEX_S = 0.500, 0.250
+AT_ONCE_S = 0.05  # two codes this close are two devices' readings of one change, not two changes
 ROUNDING_S = 1e-6  # differences of session times in binary fractions
 
 
@@ -125,9 +126,11 @@ def build_trials(
     Trials
         Trial ids are ``<subject>-<code>``, with ``-2``, ``-3``, ... where a code was presented again. Times of an
         expression are those of its frames; its kind follows `rule_kind` where the table is silent; its uncertainty is
-        that of its worst frame and of the camera's clock, added in squares. Returned as misplaced are rows of other
-        subjects, with frames beyond the video, of a trial that does not exist, of another stimulus than the code's, and
-        rows that reach more than 50 ms out of their trial.
+        that of its worst frame and of the camera's clock, added in squares; its bound is the sum of both bounds, a
+        frame's being the root of 3 times its standard uncertainty (all of an interval is equally likely). A code that is
+        neither a trial's nor idle is overlooked within 50 ms of one that is: a device misread the change. Returned as
+        misplaced are rows of other subjects, with frames beyond the video, of a trial that does not exist, of another
+        stimulus than the code's, and rows that reach more than 50 ms out of their trial.
 
     Raises
     ------
@@ -208,7 +211,7 @@ def _frame_times(
 
 def _spans(timeline: Timeline, codes: set[int], idle: int) -> Iterator[tuple[int, Interval | None, bool]]:
     """Code and span of each trial, and whether the idle code ended it; a repeated code is not a change."""
-    t, code = timeline.markers.t, timeline.markers.codes
+    t, code = _without_misread(timeline.markers.t, timeline.markers.codes, [*codes, idle])
     change = np.flatnonzero(np.concatenate([[True], code[1:] != code[:-1]])) if len(code) else np.empty(0, dtype=np.int64)
     end_s = max((span.stop for span in timeline.coverage.values()), default=float("-inf"))
     for k, at in enumerate(change):
@@ -217,6 +220,20 @@ def _spans(timeline: Timeline, codes: set[int], idle: int) -> Iterator[tuple[int
             stop_s = end_s if last else float(t[change[k + 1]])
             span = Interval(float(t[at]), stop_s) if stop_s > t[at] else None
             yield int(code[at]), span, not last and int(code[change[k + 1]]) == idle
+
+
+def _without_misread(
+    t: NDArray[np.float64], code: NDArray[np.int64], known: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Leave out foreign codes that are there at once with a known one."""
+    is_known = np.isin(code, known)
+    known_s = t[is_known]
+    if not known_s.size:
+        return t, code
+    next_one = np.searchsorted(known_s, t).clip(max=len(known_s) - 1)
+    away_s = np.minimum(np.abs(known_s[next_one] - t), np.abs(known_s[np.maximum(next_one - 1, 0)] - t))
+    kept = is_known | (away_s > AT_ONCE_S)
+    return t[kept], code[kept]
 
 
 def _place(
@@ -254,7 +271,7 @@ def _expression(
     frame_uncertainty_s: NDArray[np.float64] | None,
     kind_rule: tuple[float, float],
 ) -> Expression:
-    """Give a row session times, a kind and an uncertainty."""
+    """Give a row session times, a kind, an uncertainty and a bound."""
     video = timeline.streams["video"]
     frames = [event.onset_frame, event.apex_frame, event.offset_frame]
     onset, apex, offset = (float(video.t[frame]) for frame in frames)
@@ -271,4 +288,5 @@ def _expression(
         emotion=event.emotion,
         source=event.source,
         uncertainty_s=float(np.hypot(frame_s, event_uncertainty_s(timeline, video.device))),
+        max_error_s=float(np.sqrt(3.0)) * frame_s + event_bound_s(timeline, video.device),
     )
