@@ -54,7 +54,7 @@ def test_a_table_that_cannot_be_read_says_why(text, options, error, message: str
 
 def test_an_empty_column_is_told(tmp_path: Path):
     """A column without a number is left out with a finding; missing cells are counted."""
-    reading = read_columns(table(tmp_path, "t,a,b\n0,1,\n1,,\n2,3,\n"))
+    reading = read_columns(table(tmp_path, "t_s,a,b\n0,1,\n1,,\n2,3,\n"))
     assert [s.name for s in reading.streams] == ["a"]
     assert reading.findings == ("a: 1 of 3 samples are empty", "b: expected numbers, got an empty column; left out")
 
