@@ -1,9 +1,11 @@
 """
 Days of recording, moved so far back that nobody learns them, and by so much for each subject that intervals stay.
 
-BIDS lets dates be shifted to keep participants anonymous, asks that the shift be the same for all recordings of a subject
-("acquisition times ... are randomly shifted by the same amount within a subject"), and recommends dates up to 1925 so that
-a shifted date is seen to be one (Common principles, "Units"; https://bids-specification.readthedocs.io/en/stable/).
+BIDS lets dates be shifted to keep participants anonymous, by the same number of days for all recordings of a subject, and
+recommends shifted dates in 1925 or earlier, so that they are seen to be shifted (Common principles, "Units";
+https://bids-specification.readthedocs.io/en/stable/common-principles.html). MNE's FIF format has no dates before
+14 December 1901, so that they should not be moved further than needed either: recordings of 2023 to 2035 land in 1902 to
+1924 and suit both.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from mmme.errors import DataError
 __all__ = ["LAST_SHIFTED_YEAR", "shift_days", "shifted"]
 
 LAST_SHIFTED_YEAR = 1924
-"""Shifted dates are in this year or earlier, as long as the true one is not after `_LAST_TRUE_YEAR`."""
-_LAST_TRUE_YEAR = 2099
-_SPREAD_DAYS = 1 << 14  # about 45 years: the true day hides among as many
+"""Shifted dates are in this year or earlier."""
+_LAST_TRUE_YEAR = 2035
+_SPREAD_DAYS = 3650  # the true day hides among as many
 _LEAST_DAYS = (dt.date(_LAST_TRUE_YEAR, 12, 31) - dt.date(LAST_SHIFTED_YEAR, 12, 31)).days
 
 
@@ -37,8 +39,8 @@ def shift_days(secret: bytes | str, subject: str) -> int:
     Returns
     -------
     int
-        Days to subtract, 63918 to 80301 (175 to 220 years): everything recorded until 2099 lands in 1924 or earlier.
-        The 16384 shifts are equally likely.
+        Days to subtract, 40542 to 44191 (111 to 121 years): everything recorded until 2035 lands in 1924 or earlier.
+        The 3650 shifts are equally likely.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def shifted(moment: dt.datetime, secret: bytes | str, subject: str) -> dt.dateti
     Parameters
     ----------
     moment
-        When it was recorded, in years 1945 to 2099.
+        When it was recorded, in years 1945 to 2035.
     secret, subject
         As in `shift_days`.
 
@@ -84,7 +86,7 @@ def shifted(moment: dt.datetime, secret: bytes | str, subject: str) -> dt.dateti
     Raises
     ------
     DataError
-        If the year is not within 1945 to 2099, or the secret is too short.
+        If the year is not within 1945 to 2035, or the secret is too short.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Is a study fit to be shared: what the BIDS validator says of it."""
+"""Is a study fit to be shared: who or what it gives away, and what the BIDS validator says of it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,92 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmme.datasets.leaks import find_leaks, not_scanned
+from mmme.datasets.pseudonyms import assign_codes
 from mmme.errors import ConfigError, DataError
+from mmme.io.bids_tsv import read_json
 from mmme.types import Finding, Level, listed
 
-__all__ = ["VALIDATOR", "validate_bids"]
+__all__ = ["VALIDATOR", "public_texts", "scan_study", "validate_bids"]
 
 VALIDATOR = "bids-validator-deno"
 _CODE = "D024"
 _LEVELS: Mapping[str, Level] = {"error": "error", "warning": "warning", "ignore": "note"}
 _TIMEOUT_S = 3600.0
+
+
+def scan_study(
+    folder: str | os.PathLike[str],
+    *,
+    key_file: str | os.PathLike[str] | None = None,
+    dates: Iterable[str] = (),
+    texts: Iterable[str] = (),
+) -> tuple[Finding, ...]:
+    """
+    Search a study for names of participants, days of recording, addresses and paths.
+
+    Parameters
+    ----------
+    folder
+        The study.
+    key_file
+        Names and codes, outside the study; without it no names are searched, and a note says so.
+    dates
+        Days of recording, ``YYYYMMDD`` or ``YYYY-MM-DD``; the study itself has them shifted.
+    texts
+        Further texts that must not occur.
+
+    Returns
+    -------
+    tuple of Finding
+        D022: an error for each find, a note for each thing that was not searched (for).
+
+    Raises
+    ------
+    DataError
+        If the folder or the key file is missing or damaged.
+    ConfigError
+        If the key file lies inside the study.
+    """
+    folder = Path(folder)
+    if key_file is not None and not Path(key_file).is_file():
+        raise DataError(f"{Path(key_file).name}: expected a key file of names and codes, got none")
+    codes = assign_codes(key_file, (), study=folder).codes if key_file is not None else {}
+    days = tuple(dates)
+    leaks = find_leaks(folder, names=codes, dates=days, texts=texts, public=public_texts(folder))
+    findings = [Finding("D022", "error", folder.name, str(leak)) for leak in leaks]
+    for missing, text in ((not codes, "names of participants: no key file"), (not days, "days of recording: none given")):
+        if missing:
+            findings.append(Finding("D022", "note", folder.name, f"not searched for {text}"))
+    findings += [
+        Finding(
+            "D022", "note", folder.name, f"{part}/ was not scanned: it is full of names and days, and must not be shared"
+        )
+        for part in not_scanned(folder)
+    ]
+    return tuple(findings)
+
+
+def public_texts(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """
+    Return the texts of a study's description in which names are those of authors: citation and authors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "dataset_description.json").write_text('{"HowToAcknowledge": "Doe J (2020)"}')
+    ...     public_texts(folder)
+    ('Doe J (2020)',)
+    """
+    path = Path(folder) / "dataset_description.json"
+    told = read_json(path) if path.is_file() else {}
+    texts = [told.get("HowToAcknowledge"), *(told.get("Authors") or ())]
+    return tuple(text for text in texts if isinstance(text, str) and text)
 
 
 def validate_bids(folder: str | os.PathLike[str], *, executable: str | None = None) -> tuple[Finding, ...]:
