@@ -12,7 +12,7 @@ from mmme.datasets.study import Study, open_study
 from mmme.errors import ConfigError, DataError, MmmeError
 from mmme.io.bids_tsv import write_json, write_tsv
 from mmme.study.coder_pairs import CodedTrial, PairAgreement, compare_coders
-from mmme.study.describe import aligned, cut_into_trials
+from mmme.study.recordings import aligned, cut_into_trials
 from mmme.trials.consensus import ConsensusEvent, consensus
 
 __all__ = ["CONSENSUS_COLUMNS", "StudyAgreement", "agree_study", "write_consensus"]
