@@ -459,15 +459,16 @@ def test_unknown_reference_and_limit_are_refused():
         align(source, limit_ms=0)
 
 
-def test_uncertainty_is_the_worst_residual_over_root_three():
+def test_uncertainty_is_the_bound_over_root_three():
     """
-    Two devices, worst misfit r ms: r / sqrt(3) for the device, 0 for the reference, an error for others.
+    Two devices, bound b ms: b / sqrt(3) for the device, 0 for the reference, an error for others.
     """
     rng = np.random.default_rng(6)
     t, codes = session_markers(rng, 10)
     timeline = align(recording({"eeg": (t, codes), "biopac": (t + rng.normal(0, 5e-4, 20), codes)}))
 
-    expected = timeline.clocks["biopac"].residual_ms / 1e3 / 3**0.5
+    expected = timeline.clocks["biopac"].max_error_ms / 1e3 / 3**0.5
+    assert timeline.clocks["biopac"].max_error_ms > timeline.clocks["biopac"].residual_ms
     assert event_uncertainty_s(timeline, "biopac") == pytest.approx(expected)
     assert event_uncertainty_s(timeline, "eeg") == 0.0
     with pytest.raises(ConfigError, match=r"timeline S01/01: no device 'biopack'; did you mean 'biopac'\?"):

@@ -23,7 +23,8 @@ _MIN_VOTES = 3
 _MIN_UNIQUE = 5  # Theil-Sen stands 29 % wrong points: one of five
 _MOST_AGREE = 0.75
 _VOTE_WIDTH_S = 0.05  # coarse on purpose: it only has to be much shorter than the time between markers
-_VOTERS = 200  # of the device; each votes with all equal codes of the reference
+_VOTERS = 100  # of the device; each votes with all equal codes of the reference
+_MANY_PAIRS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,27 @@ def _voted_line(reference: Markers, device: Markers) -> Line | None:
         place.sort()
         return int(np.max(np.searchsorted(place, place + 1, "right") - np.arange(len(place))))
 
-    rate = max(rates.tolist(), key=lambda r: (fullest(r), -abs(r - 1.0)))
-    shift_s = np.sort(shifts(rate))
+    def best_of(some: NDArray[np.float64]) -> float:
+        return max(some.tolist(), key=lambda r: (fullest(r), -abs(r - 1.0)))
+
+    if len(x) > _MANY_PAIRS:  # so many agree at the right rate that its neighbours show it
+        coarse = int(np.argmin(np.abs(rates - best_of(rates[::3]))))
+        rates = rates[max(coarse - 2, 0) : coarse + 3]
+    rate = best_of(rates)
+    order = np.argsort(shifts(rate), kind="stable")
+    shift_s = shifts(rate)[order]
     count = np.searchsorted(shift_s, shift_s + _VOTE_WIDTH_S, "right") - np.arange(len(shift_s))
     best = int(np.argmax(count))
-    other = count[np.abs(shift_s - shift_s[best]) > 4 * _VOTE_WIDTH_S]
-    if other.size and count[best] >= _MIN_VOTES and other.max() >= 0.9 * count[best]:
-        raise AlignmentError(
-            f"{device.device}: expected marker codes that fit {reference.device} in one way, got {count[best]} and "
-            f"{other.max()} matches at different shifts; markers need different codes or uneven intervals"
-        )
     within = slice(best, best + int(count[best]))
+    elsewhere = np.where(np.abs(shift_s - shift_s[best]) > 4 * _VOTE_WIDTH_S, count, 0)
+    rival = int(np.argmax(elsewhere))
+    if count[best] >= _MIN_VOTES and elsewhere[rival] >= 0.9 * count[best]:
+        twice = np.isin(j[order][rival : rival + int(elsewhere[rival])], j[order][within])
+        if np.mean(twice) > 0.5:  # the same markers fit twice; different ones are a clock that starts anew
+            raise AlignmentError(
+                f"{device.device}: expected marker codes that fit {reference.device} in one way, got {count[best]} and "
+                f"{elsewhere[rival]} matches at different shifts; markers need different codes or uneven intervals"
+            )
     return Line(rate, centre_s, float(np.median(shift_s[within])))
 
 
