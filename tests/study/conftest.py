@@ -7,7 +7,8 @@ import pytest
 
 from mmme.config import load_config
 from mmme.simulate import StudyPlan, simulate_study
-from mmme.study import describe_study, gather, import_study
+from mmme.study.describe import describe_study, gather
+from mmme.study.importing import import_study
 from mmme.workers import Workers
 
 PLAN = StudyPlan(

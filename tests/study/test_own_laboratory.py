@@ -17,8 +17,8 @@ from mmme.cli import cli
 from mmme.datasets.study import open_study
 from mmme.io.brainvision import write_brainvision
 from mmme.io.video import write_ffv1
-from mmme.study import check_path
-from mmme.study.describe import cut_into_trials
+from mmme.study.checking import check_path
+from mmme.study.recordings import cut_into_trials
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = ((11, 4.0, 9.0), (21, 12.0, 17.0), (12, 20.0, 25.0))  # code, start, stop on the EEG's clock

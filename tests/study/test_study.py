@@ -11,21 +11,12 @@ from mmme.datasets.importing import ImportSummary
 from mmme.errors import DataError
 from mmme.evaluate import load_result, save_result
 from mmme.report import write_report
-from mmme.study import (
-    Run,
-    check_path,
-    describe_study,
-    differences,
-    evaluate_study,
-    evaluate_table,
-    gather,
-    import_study,
-    report_of_results,
-    report_of_study,
-    report_of_table,
-    rerun,
-    result_name,
-)
+from mmme.study.checking import check_path
+from mmme.study.describe import describe_study, gather
+from mmme.study.evaluation import Run, evaluate_study, evaluate_table, result_name
+from mmme.study.importing import import_study
+from mmme.study.repetition import differences, rerun
+from mmme.study.reporting import report_of_results, report_of_study, report_of_table
 from mmme.workers import Workers
 
 

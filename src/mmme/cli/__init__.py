@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import data, demo, results, spot
+from mmme.cli import agreement, coding, data, demo, results, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -24,6 +24,8 @@ for _verb in (
     data.import_,
     data.align,
     data.check,
+    coding.coding,
+    agreement.agree,
     results.features,
     results.evaluate,
     results.rerun,

@@ -107,7 +107,7 @@ def import_(
     reported and the others are imported; the same command again imports only what is missing. The finished study is
     scanned for names, dates and paths, and gets a manifest with the hash of every file. RAW is never written to.
     """
-    from mmme.study import import_study
+    from mmme.study.importing import import_study
     from mmme.workers import Workers
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
@@ -139,7 +139,7 @@ def inspect(path: Path, *, layout: str | None, as_json: bool) -> None:
     devices, what an import would miss. Where none fits, the beginning of a layout file is proposed. Nothing is written,
     and no name is told. Exit 1 when something is lacking.
     """
-    from mmme.study import inspect_path
+    from mmme.study.inspecting import inspect_path
 
     found = inspect_path(path, layout=layout)
     if as_json:
@@ -219,7 +219,7 @@ def check(path: Path, *, manifest: bool, bids: bool, as_json: bool) -> None:
 
     Each finding has a stable code, explained in docs/checks.md. --json lists every row, trial or channel concerned.
     """
-    from mmme.study import check_path
+    from mmme.study.checking import check_path
 
     findings = check_path(path, manifest=manifest, bids=bids)
     if as_json:

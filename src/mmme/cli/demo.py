@@ -28,7 +28,10 @@ def demo(out: Path, *, subjects: int, trials: int, seed: int, jobs: int, schedul
     from mmme.config import load_config
     from mmme.report import write_report
     from mmme.simulate import StudyPlan, simulate_study
-    from mmme.study import Run, describe_study, evaluate_study, gather, import_study, report_of_study
+    from mmme.study.describe import describe_study, gather
+    from mmme.study.evaluation import Run, evaluate_study
+    from mmme.study.importing import import_study
+    from mmme.study.reporting import report_of_study
     from mmme.workers import Workers
 
     started = time.monotonic()

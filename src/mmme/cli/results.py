@@ -52,7 +52,7 @@ def show_result(result: Result) -> None:
 def features(study: Path, *, run_file: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
     """Align, cut and describe every recording of STUDY; finished ones are kept, failed ones reported."""
     from mmme.config import load_config
-    from mmme.study import derivatives, describe_study
+    from mmme.study.describe import derivatives, describe_study
     from mmme.workers import Workers
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
@@ -93,7 +93,9 @@ def evaluate(
     """
     from mmme.config import load_config
     from mmme.report import write_report
-    from mmme.study import Run, describe_study, evaluate_study, evaluate_table, gather, report_of_study, report_of_table
+    from mmme.study.describe import describe_study, gather
+    from mmme.study.evaluation import Run, evaluate_study, evaluate_table
+    from mmme.study.reporting import report_of_study, report_of_table
     from mmme.workers import Workers
 
     if not data.exists():
@@ -143,8 +145,8 @@ def _scores(result: Result) -> dict[str, object]:
 def rerun(result: Path, *, data: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
     """Fit and predict a stored RESULT again, from what it holds, and compare; exit 1 if a prediction differs."""
     from mmme.evaluate import environment, load_result
-    from mmme.study import differences
-    from mmme.study import rerun as run_again
+    from mmme.study.repetition import differences
+    from mmme.study.repetition import rerun as run_again
     from mmme.workers import Workers
 
     stored = load_result(result)
@@ -171,7 +173,7 @@ def rerun(result: Path, *, data: Path | None, jobs: int, scheduler: str | None, 
 def report(results: tuple[Path, ...], *, out: Path, title: str) -> None:
     """Write one self-contained page from stored RESULTS (.json), their scores recomputed from their predictions."""
     from mmme.report import write_report
-    from mmme.study import report_of_results
+    from mmme.study.reporting import report_of_results
 
     click.echo(write_report(report_of_results(results, title), out))
 

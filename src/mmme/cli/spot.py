@@ -26,7 +26,7 @@ def spot(video: Path, *, out: Path | None, as_json: bool, quiet: bool) -> None:
     Training-free: motion of facial regions against the head, peaks above the video's own level. At most 0.5 s is a
     micro-expression, more a macro-expression; speech can be mistaken for either.
     """
-    from mmme.study import spot_video
+    from mmme.study.video import spot_video
 
     with progress(quiet=quiet) as step:
         found = spot_video(video, out or video.parent, step=step)

@@ -17,7 +17,6 @@ __all__ = ["FINDING_COLUMNS", "write_study_files"]
 
 FINDING_COLUMNS = ("code", "level", "where", "text")
 _IGNORED = (
-    "code/",
     "coding.tsv",
     "coding.json",
     "consensus.tsv",
@@ -125,6 +124,7 @@ def _shifted(day: str, secret: str, subject: str) -> str:
 def _write_description(out: Path, info: DatasetInfo, sha256: str, *, simulated: bool) -> None:
     """Write README and dataset_description.json."""
     name = f"{info.name} (simulated)" if simulated else info.name
+    authors = [] if simulated else [author.strip() for author in info.citation.split("(")[0].split(",") if author.strip()]
     licence = "none: simulated data" if simulated else info.licence
     lines = [
         name,
@@ -146,7 +146,8 @@ def _write_description(out: Path, info: DatasetInfo, sha256: str, *, simulated: 
         "DatasetType": "raw",
         "License": licence,
         **({"HowToAcknowledge": info.citation} if info.citation else {}),
-        **({"ReferencesAndLinks": [info.url]} if info.url else {}),
+        **({"ReferencesAndLinks": [info.url], "SourceDatasets": [{"URL": info.url}]} if info.url else {}),
+        **({"Authors": authors} if len(authors) > 1 else {}),
         "GeneratedBy": [{"Name": "mmme"}],
         "mmme": {"simulated": simulated, "layout": info.key, "source_sha256": sha256},
     }

@@ -135,6 +135,8 @@ def plan_import(
     raw, out, info = Path(raw), Path(out), dataset_info(layout)
     if out.resolve() == raw.resolve() or raw.resolve() in out.resolve().parents:
         raise ConfigError(f"{out.name}: expected a study outside the raw folder, which is never written to; got one inside")
+    if not raw.is_dir():
+        raise DataError(f"{raw.name}: expected a folder of raw sessions, got none")
     coding = _read_tables(raw, info)
     if corrections is not None:
         rows, applied = apply_corrections(coding.rows, read_corrections(corrections))

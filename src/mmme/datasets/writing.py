@@ -29,7 +29,30 @@ _DESCRIPTIONS = {
     "emg": "Electromyogram",
     "skt": "Skin temperature",
 }
-_TYPES = {"ECG": "ECGChannelCount", "EMG": "EMGChannelCount", "MISC": "MiscChannelCount"}
+# counted by the exact type, as BIDS has it: HEOG and VEOG are no EOG, REF is no EEG
+_COUNTED = {"EEG": "EEGChannelCount", "EOG": "EOGChannelCount", "ECG": "ECGChannelCount", "EMG": "EMGChannelCount"}
+_COUNTED |= {"MISC": "MISCChannelCount", "TRIG": "TriggerChannelCount"}
+_NOT_KNOWN = (
+    "EEGReference",
+    "PowerLineFrequency",
+    "SoftwareFilters",
+    "HardwareFilters",
+    "EEGGround",
+    "EEGPlacementScheme",
+    "Manufacturer",
+    "ManufacturersModelName",
+    "SoftwareVersions",
+    "DeviceSerialNumber",
+    "CapManufacturer",
+    "CapManufacturersModelName",
+    "Instructions",
+    "CogAtlasID",
+    "CogPOID",
+    "InstitutionName",
+    "InstitutionAddress",
+    "InstitutionalDepartmentName",
+    "SubjectArtefactDescription",
+)
 
 
 def write_recording(
@@ -112,19 +135,15 @@ def _write_eeg(files: RecordingFiles, device: OpenDevice) -> None:
     write_brainvision(files.eeg, _blocks(stream), fs, stream.channels, marker_t_s=t_s, marker_codes=codes)
     types = stream.types or ("EEG",) * len(stream.channels)
     write_tsv(files.channels, {"name": stream.channels, "type": types, "units": ["µV"] * len(types)})
-    counts = {key: sum(kind == name for kind in types) for name, key in _TYPES.items()}
+    counts = {key: sum(kind == name for kind in types) for name, key in _COUNTED.items()}
     content = {
         "TaskName": TASK,
         "TaskDescription": "Watching emotional films with a neutral face",
         "SamplingFrequency": fs,
-        "EEGReference": "n/a",
-        "PowerLineFrequency": "n/a",
-        "SoftwareFilters": "n/a",
-        "EEGChannelCount": sum(kind in ("EEG", "REF") for kind in types),
-        "EOGChannelCount": sum(kind.endswith("EOG") for kind in types),
         **counts,
         "RecordingDuration": n / fs,
         "RecordingType": "continuous",
+        **dict.fromkeys(_NOT_KNOWN, "n/a"),
     }
     write_json(files.eeg.with_suffix(".json"), content)
 
@@ -172,8 +191,9 @@ def _write_peripheral(
         if key[0]:
             path = files.physio(part, beside_eeg=beside_eeg)
             clock = "StartTime and rate are of the device's own clock; markers.tsv links the clocks of the devices."
-            more: dict[str, Any] = {"Manufacturer": "BIOPAC"} if name == "biopac" else {}
-            more |= {"Clock": clock} | ({} if device.initial is None else {"InitialTriggerValue": device.initial})
+            more: dict[str, Any] = {"PhysioType": "generic", "TaskName": TASK, "Clock": clock}
+            more |= {"Manufacturer": "BIOPAC"} if name == "biopac" else {}
+            more |= {} if device.initial is None else {"InitialTriggerValue": device.initial}
             fs = next((s.fs for s in streams if s.fs and abs(key[0] / s.fs - 1) < 1e-9), key[0])
             write_physio(path, signals, units, fs=fs, t0_s=key[1], descriptions=told, more=more)
             physio[path.relative_to(files.folder).as_posix()] = device.clock

@@ -10,8 +10,8 @@ from mmme.datasets.manifest import verify_manifest
 from mmme.datasets.study import Study, open_study
 from mmme.errors import AlignmentError, DataError, MmmeError
 from mmme.evaluate import load_result
-from mmme.study.describe import aligned, cut_into_trials, design, findings_of
 from mmme.study.evaluation import read_any_table
+from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
 from mmme.study.sharing import validate_bids
 from mmme.types import Finding, Trial, listed
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mmme.config import RunConfig
 from mmme.datasets.events import trial_events
 from mmme.datasets.importing import ImportPlan, ImportSummary, finish_import, import_session, plan_import
+from mmme.datasets.layout import TASK
 from mmme.datasets.leaks import find_leaks
 from mmme.datasets.manifest import write_manifest
 from mmme.datasets.raw import RawSession
 from mmme.datasets.study import Study, open_study
 from mmme.errors import DataError, MmmeError
 from mmme.io.bids_tsv import write_json, write_tsv
-from mmme.study.describe import aligned, cut_into_trials
+from mmme.study.recordings import aligned, cut_into_trials
+from mmme.trials import rule_kind
 from mmme.types import Finding
 from mmme.workers import Workers
 
@@ -151,6 +154,8 @@ def write_events(study: Study) -> tuple[Finding, ...]:
         A001 for each recording whose devices cannot be aligned; it gets no events.
     """
     findings = []
+    limits = study.info.kind
+    rule = partial(rule_kind, micro_total_s=limits.micro_total_s, micro_apex_s=limits.micro_apex_s)
     for name in study.recordings:
         files = study.files(name)
         beside_eeg = files.eeg.exists()
@@ -161,7 +166,9 @@ def write_events(study: Study) -> tuple[Finding, ...]:
         try:
             timeline = aligned(study.recording(name), RunConfig())
             zero_s = timeline.stream("eeg" if beside_eeg else "video").span.start
-            columns, told = trial_events(cut_into_trials(study, name, timeline).trials, zero_s=zero_s)
+            trials = cut_into_trials(study, name, timeline).trials
+            task = None if beside_eeg else {"TaskName": TASK}
+            columns, told = trial_events(trials, zero_s=zero_s, rule=rule, task=task)
         except MmmeError as error:
             findings.append(Finding("A001", "error", name, f"no events: {' '.join(str(error).split())}"))
             continue

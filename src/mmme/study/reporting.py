@@ -15,8 +15,9 @@ from mmme.datasets.study import open_study
 from mmme.evaluate import load_result, rescore, splits
 from mmme.interval import Interval
 from mmme.report import ExampleTrial, ReportMaterial
-from mmme.study.describe import Described, aligned
+from mmme.study.describe import Described
 from mmme.study.evaluation import StudyResults, read_any_table
+from mmme.study.recordings import aligned
 from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result, Trial
 

@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "D021": "A correction was applied to a row of an annotation table.",
         "D022": "A name, a recording date, an e-mail address or a path of this computer is in the study.",
         "D023": "A file of the study is missing, changed or new since its manifest was written.",
+        "D024": "The BIDS validator objects to a file of the study.",
         "A001": "Markers fit the clock map of a device worse than they should.",
         "A002": "A device lost or doubled markers, or a trial has no end of its own; times come from the other devices.",
         "A003": "A device clock drifts unusually, by more than 200 ppm.",
