@@ -47,7 +47,20 @@ def test_two_word_name(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["Annamaria", "Schmidtke", "banana", "an emotional film of an hour", "Japan", "sand", "n/a\t0.1", "annas"]
+    "text",
+    [
+        "Annamaria",
+        "Schmidtke",
+        "banana",
+        "an emotional film of an hour",
+        "Japan",
+        "sand",
+        "n/a\t0.1",
+        "annas",
+        "so, an\nother",
+        "- an `x`",
+        "(an hour)",
+    ],
 )
 def test_resembling_words(tmp_path, text):
     """Parts of other words and the article 'an' are no names."""

@@ -229,7 +229,8 @@ def _either(token: str) -> str:
 def _short(token: str) -> str:
     """Pattern of a short name: a whole token that is no word of a sentence, unless it is written as a name."""
     t, capital = re.escape(token), re.escape(token.capitalize())
-    alone = rf"(?<!{_LETTER})(?<!{_LETTER}[ ]){t}(?!{_LETTER})(?![ ]{_LETTER})"
+    before = rf"(?<!{_LETTER})(?:(?<! )|(?<=[:=] ))"
+    alone = rf"{before}{t}(?!{_LETTER})(?! \S)"
     named = rf"(?-i:(?<=[a-z,] ){capital}(?!{_LETTER}))"
     return f"(?:{alone}|{named})"
 

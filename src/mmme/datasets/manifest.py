@@ -2,8 +2,8 @@
 The hash of every file of a study, so that whoever receives a copy can see that it is whole and unchanged.
 
 ``manifest-sha256.txt`` has the lines of a BagIt payload manifest, ``<sha256>  <path>``, sorted by path; ``sha256sum -c``
-reads it as well. It leaves out what does not belong to the study proper: itself, ``derivatives/``, ``sourcedata/``, and what is
-hidden or half-written. ``.bidsignore`` is part of the study and is in it.
+reads it as well. It leaves out what does not belong to the study proper: itself, ``derivatives/``, ``sourcedata/``, and
+what is hidden or half-written. ``.bidsignore`` is part of the study and is in it.
 
 References
 ----------

@@ -47,7 +47,7 @@ def icc_agreement(ratings: ArrayLike) -> float:
     Returns
     -------
     float
-        Up to 1; NaN with fewer than two events or where all ratings are equal.
+        Up to 1, below 0 where events differ less than coders do; NaN with fewer than two events, or nothing to divide by.
 
     Raises
     ------
