@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmme.align import align
 from mmme.errors import ConfigError, DataError
 from mmme.interval import Interval
 from mmme.trials import (
@@ -14,11 +15,12 @@ from mmme.trials import (
     expression_samples,
     grid_samples,
     left_out,
+    placements,
     rule_kind,
     trial_samples,
     unique_expressions,
 )
-from mmme.types import ClockMap, CodedEvent, Expression, Markers, Stream, Timeline, Trial
+from mmme.types import ClockMap, CodedEvent, Expression, Markers, Recording, Stream, Timeline, Trial
 
 STIMULI = {101: ("sad-1", "sad"), 102: ("disgust-2", "disgust"), 103: ("happy-2", "happy")}
 
@@ -378,3 +380,91 @@ def test_grid_lengths_must_be_positive_and_fit_a_trial():
         grid_samples([trial()], step_s=1, window_s=30)
     assert {s.id.split("#")[0] for s in grid_samples([trial(stop=1.0), trial(name="b")], step_s=1, window_s=2)} == {"b"}
     assert grid_samples([], step_s=1, window_s=1) == ()
+
+
+def test_bound_adds_worst_frame_and_clock():
+    """
+    A frame of 3 ms standard uncertainty lies within 3 sqrt 3 ms, the clock within 4 ms: 9.196 ms in all.
+    """
+    line = timeline([10, 20], [101, 100], residual_ms=4.0)
+    uncertainty = np.full(len(line.streams["video"]), 1e-3)
+    uncertainty[1520] = 3e-3
+
+    known = build_trials(line, [row(1500, 1520, 1540)], frame_uncertainty_s=uncertainty).trials[0].expressions[0]
+    unknown = build_trials(line, [row(1500, 1520, 1540)]).trials[0].expressions[0]
+
+    assert known.max_error_s == pytest.approx(9.196e-3, abs=1e-6)
+    assert np.isnan(unknown.max_error_s)
+
+
+def test_limits_of_the_kind_rule_can_be_those_of_the_data_set():
+    """
+    200 ms are macro where a micro-expression lasts at most 150 ms, 300 ms to an unseen end micro where 350 ms are allowed.
+    """
+    assert rule_kind(1.0, 1.1, 1.2, micro_total_s=0.15) == "macro"
+    assert rule_kind(1.0, 1.3, 1.3, micro_apex_s=0.35) == "micro"
+    cut = build_trials(
+        timeline([10, 20], [101, 100]), [row(1500, 1510, 1520), row(1600, 1630, 1630)], kind_rule=(0.15, 0.35)
+    )
+    assert [e.kind for e in cut.trials[0].expressions] == ["macro", "micro"]
+
+
+def test_a_misread_code_at_once_with_a_trial_code_does_not_cut_the_trial():
+    """
+    One device read 7 where another read 101, 3 ms apart: trial 101 lasts to its idle code; 77 a second later does end it.
+    """
+    misread = build_trials(timeline([10, 10.003, 20], [101, 7, 100]), [], stimuli=STIMULI)
+    foreign = build_trials(timeline([10, 11, 20], [101, 77, 100]), [], stimuli=STIMULI)
+
+    assert [(t.span.start, t.span.stop) for t in misread.trials] == [(10.0, 20.0)]
+    assert misread.open_ended == ()
+    assert [(t.span.start, t.span.stop) for t in foreign.trials] == [(10.0, 11.0)]
+
+
+def camera_recording(late_s=0.0, missing=()):
+    """Two trials of 10 s, frames every 10 ms, the camera's code changes ``late_s`` late in the second trial."""
+    t, codes = np.arange(10.0, 100.0, 10.0), np.array([101, 100, 102, 100, 103, 100, 104, 100, 105])
+    frames = np.arange(0.0, 120.0, 0.01)
+    seen = t + 0.005 + np.where(t == 30.0, late_s, 0.0)
+    kept = ~np.isin(np.arange(len(t)), missing)
+    marked = frames[np.searchsorted(frames, seen[kept] - 1e-9)]
+    streams = {
+        "video": Stream("video", "camera", frames, np.zeros(len(frames), np.uint8), "grey level"),
+        "eeg": Stream("eeg", "eeg", np.arange(120.0), np.zeros(120), "V"),
+    }
+    return Recording(
+        "S01", "01", streams, {"eeg": Markers("eeg", t, codes), "camera": Markers("camera", marked, codes[kept])}
+    )
+
+
+def two_ways(recording):
+    line = align(recording)
+    rows = [row(1200, 1210, 1230), row(3200, 3210, 3230, marker=102, stimulus="disgust-2", target="disgust")]
+    uncertainty = np.full(len(line.streams["video"]), 1e-3)
+    cut = build_trials(line, rows, frame_uncertainty_s=uncertainty, stimuli=STIMULI)
+    return placements(recording, line, cut.trials)
+
+
+def test_an_event_is_placed_a_second_time_by_the_edge_of_its_trial():
+    """
+    The camera saw the second trial start 200 ms late: by that edge its event is 200 ms earlier than by the line.
+    """
+    straight, late = two_ways(camera_recording(late_s=0.2))
+
+    assert straight.agrees
+    assert straight.difference_s == pytest.approx(0.0, abs=0.006)
+    assert not late.agrees
+    assert late.difference_s == pytest.approx(-0.2, abs=0.006)
+    assert (late.trial, late.source) == ("S01-102", "coding.xlsx:3200")
+    assert late.by_edge_s == pytest.approx(late.onset_s - 0.2, abs=0.006)
+
+
+def test_the_end_of_a_trial_stands_in_for_a_start_that_the_camera_lost():
+    """
+    Without the start the end is compared; without both, and without a video, there is nothing to compare.
+    """
+    assert [p.trial for p in two_ways(camera_recording(missing=(2,)))] == ["S01-101", "S01-102"]
+    assert [p.trial for p in two_ways(camera_recording(missing=(2, 3)))] == ["S01-101"]
+    source = camera_recording()
+    eeg = Recording("S01", "01", {"eeg": source.streams["eeg"]}, {"eeg": source.markers["eeg"]})
+    assert placements(eeg, align(eeg), []) == ()
