@@ -99,7 +99,8 @@ def test_version_73_is_read_from_disk_when_asked_for(tmp_path: Path):
 @pytest.mark.parametrize(
     ("columns", "changes", "message"),
     [
-        ({"ECG, X": (1.0, "mV"), "ECG, X ": (1.0, "mV")}, {}, "column 'ECG, X': expected each label once, got 2"),
+        ({"ECG, X": (1.0, "mV"), "Digital input 3": (1.0, "V")}, {}, "digital line 3: expected 0 to 7, each once"),
+        ({"ECG, X": (1.0, "mV"), "Digital 9": (1.0, "V")}, {}, "digital line 9: expected 0 to 7, each once"),
         (None, {"isi": 0.0}, "expected a sample interval above 0 in ms, s, sec, us, µs, got 0.0 ms"),
         (None, {"units": None, "isi": None}, r"\*.mat: expected an AcqKnowledge export, got one without units, isi"),
         (
@@ -107,7 +108,6 @@ def test_version_73_is_read_from_disk_when_asked_for(tmp_path: Path):
             {"data": np.zeros((20, 3))},
             r"expected one label and one unit per column .* data \(20, 3\), 9 labels, 9 units",
         ),
-        (None, {"data": np.full((20, 9), np.nan)}, "expected finite samples, got NaN or infinity in ECG, X, RSPEC-R"),
     ],
 )
 def test_faulty_exports_are_refused(columns, changes, message: str, tmp_path: Path):
@@ -116,13 +116,42 @@ def test_faulty_exports_are_refused(columns, changes, message: str, tmp_path: Pa
         read_biopac_mat(export(tmp_path / "a.mat", columns, **changes))
 
 
-def test_missing_lines_and_other_files_are_refused(tmp_path: Path):
-    """Seven lines are not eight; missing, cut and foreign files have their sentence."""
-    data = np.zeros((9, 2))
-    labels = np.array(["ECG, X", "Digital (STP Input 3)"])
-    export(tmp_path / "a.mat", data=data, labels=labels, units=np.array(["mV", "V"]))
-    with pytest.raises(DataError, match=r"expected the digital lines 0 to 7 or none, got \[3\]"):
-        read_biopac_mat(tmp_path / "a.mat")
+def test_what_is_odd_is_told(tmp_path: Path):
+    """Lines that were not exported are 0; labels may repeat; values that are not finite are counted."""
+    data = np.array([[1.0, 5.0, 2.0], [np.nan, 0.0, 3.0], [np.inf, 0.0, 4.0]])
+    labels = np.array(["ECG, X", "Digital (STP Input 3)", "ECG, X"])
+    reading = read_biopac_mat(export(tmp_path / "a.mat", data=data, labels=labels, units=np.array(["mV", "V", "mV"])))
+    assert [s.name for s in reading.streams] == ["ECG, X", "ECG, X", "lines"]
+    assert reading.streams[-1].x.tolist() == [[0, 0, 0, 5, 0, 0, 0, 0], [0] * 8, [0] * 8]
+    assert reading.findings == (
+        "digital lines 0, 1, 2, 4, 5, 6, 7 were not exported and count as 0",
+        "label 'ECG, X' is there 2 times",
+        "ECG, X: 2 of 3 samples are not finite",
+    )
+    streams, _ = recognise(reading, device="biopac")
+    assert [s.name for s in streams] == ["ecg", "ecg_b", "lines"]
+
+
+def test_lines_of_version_73_may_be_few_and_in_any_order(tmp_path: Path):
+    """Rows, columns and both can be asked for; lines that were not exported are 0."""
+    path = export_73(tmp_path / "a.mat", {"ECG": (1.0, "mV")}, n=4)
+    with h5py.File(path, "r+") as file:
+        texts = ["ECG", *(f"Digital input {k}" for k in (6, 5, 4)), *(f"other {k}" for k in range(5))]
+        codes = np.array([[ord(c) for c in text.ljust(24)] for text in texts], dtype=np.uint16).T
+        del file["labels"]
+        file["labels"] = codes
+        file["data"][1:4] = [[5, 5, 0, 0], [0, 5, 5, 0], [0, 0, 5, 5]]
+    lines = read_biopac_mat(path).streams[-1].x
+    assert (lines.shape, len(lines)) == ((4, 8), 4)
+    whole = [[0, 0, 0, 0, 0, 0, 5, 0], [0, 0, 0, 0, 0, 5, 5, 0], [0, 0, 0, 0, 5, 5, 0, 0], [0, 0, 0, 0, 5, 0, 0, 0]]
+    assert lines[:].tolist() == whole
+    assert lines[1:3, 5].tolist() == [5, 5]
+    assert lines[2].tolist() == whole[2]
+    assert lines[:, 4:6].tolist() == [row[4:6] for row in whole]
+
+
+def test_other_files_are_refused(tmp_path: Path):
+    """Missing, cut and foreign files have their sentence."""
     with pytest.raises(DataError, match=".mat: expected a MATLAB file, got no file"):
         read_biopac_mat(tmp_path / "b.mat")
     whole = export(tmp_path / "c.mat").read_bytes()

@@ -221,7 +221,8 @@ def test_another_laboratorys_names_are_read_by_their_pattern(tmp_path):
     [
         ("(", "expected a regular expression"),
         (r"(?P<fram>\d+)", "no group 'fram'; did you mean 'frame'"),
-        (r"(?P<code>\d+)", "expected the group frame, or hour, minute and second; got neither"),
+        (r"[a-z]+(?P<code>\d+)", r"expected the group frame, or a time \(second or ms, .*\); got neither"),
+        (r"(?P<frame>.*)", "f?img1.jpg': expected a whole number as frame, got 'img1.jpg'"),
         (r"x(?P<frame>\d+)", "frame 'img1.jpg': expected the form of frame_name, got another"),
     ],
 )
@@ -251,3 +252,32 @@ def test_names_are_read_as_a_table_and_alone_alike(tmp_path):
     assert frames.marker.tolist() == [p.marker for p in parsed]
     day = [(p.date - parsed[0].date).days * 86_400 for p in parsed]
     np.testing.assert_allclose(frames.host_s, [d + p.time_of_day_ms / 1000 for d, p in zip(day, parsed, strict=True)])
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "host_s"),
+    [
+        (("a_0000.jpg", "a_0040.jpg", "a_1040.jpg"), r"a_(?P<ms>\d+)", [0, 0.04, 1.04]),
+        (("7.25.png", "8.5.png", "61.0.png"), r"(?P<second>\d+)\.(?P<ms>\d+)", [7.25, 8.5, 61.0]),
+        (("x01m02s.bmp", "x01m03s.bmp"), r"x(?P<minute>\d+)m(?P<second>\d+)s", [62, 63]),
+        (
+            ("20240229T235959.999999.tif", "20240301T000000.006000.tif"),
+            r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)\.(?P<ms>\d+)",
+            [86400.0, 86400.006],
+        ),
+    ],
+)
+def test_parts_of_a_time_suffice(tmp_path, names, pattern, host_s):
+    """Milliseconds alone, seconds with a fraction of any length, minutes, dates over the end of a February."""
+    frames = index_frames(touch(tmp_path / "f", *names), pattern=pattern)
+    np.testing.assert_allclose(frames.host_s, host_s, atol=1e-9)
+    assert frames.names == names
+    assert (frames.marker, frames.number) == (None, None)
+
+
+def test_an_impossible_date_is_a_fault_of_its_name(tmp_path):
+    """The 30th of February, beside a good name."""
+    touch(tmp_path / "f", "2024-02-30-5.png", "2024-02-28-5.png")
+    pattern = r"(?P<year>\d+)-(?P<month>\d+)-(?P<day>\d+)-(?P<second>\d+)"
+    with pytest.raises(DataError, match="f: frame '2024-02-30-5.png': expected a date, got 2024-2-30"):
+        index_frames(tmp_path / "f", pattern=pattern)

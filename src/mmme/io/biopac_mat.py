@@ -23,7 +23,11 @@ _ISI_S = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "us": 1e-6, "µs": 1e-6}
 
 
 class Columns:
-    """Columns of a data set (n, columns) in a file of version 7.3, read when asked for; one (n,) or several (n, m)."""
+    """
+    Columns of a data set (n, columns) in a file of version 7.3, read when asked for; one (n,) or several (n, m).
+
+    A column of number -1 is not in the file and is 0 throughout.
+    """
 
     dtype = np.dtype(np.float64)
 
@@ -49,7 +53,10 @@ class Columns:
         rows, columns = index if isinstance(index, tuple) else (index, slice(None))
         if isinstance(self._columns, int):
             return self._file["data"][self._columns, rows]
-        return np.stack([self._file["data"][k, rows] for k in np.atleast_1d(np.array(self._columns)[columns])], axis=-1)
+        wanted = np.array(self._columns)[columns]
+        blank = np.zeros(np.shape(np.arange(self._n)[rows]))
+        parts = [blank if k < 0 else self._file["data"][k, rows] for k in np.atleast_1d(wanted).tolist()]
+        return np.stack(parts, axis=-1) if np.ndim(wanted) else parts[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind when sent to another process."""
@@ -69,14 +76,15 @@ def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:
     -------
     Reading
         One stream per column under its label and in its unit, calculated columns too; the columns
-        ``Digital (STP Input 0)`` to 7 as ``lines`` (n, 8). Columns of version 7.3 stay on disk; those of version 5 are
-        views of what MATLAB stored, so that nothing is in memory twice.
+        ``Digital (STP Input 0)`` to 7 as ``lines`` (n, 8), those that were not exported being 0. Columns of version 7.3
+        stay on disk; those of version 5 are views of what MATLAB stored, so that nothing is in memory twice. Labels that
+        repeat, missing lines and, in version 5, values that are not finite are told.
 
     Raises
     ------
     DataError
-        If the file is no such export, a label is in it twice, some but not all digital lines are there, or a value is not
-        finite; all faults at once.
+        If the file is no such export, its sample interval makes no sense, or a digital line is in it twice; all faults at
+        once.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,17 +102,8 @@ def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:
         faults.append(f"expected a sample interval above 0 in {', '.join(_ISI_S)}, got {isi} {isi_unit}")
     found = {k: _line_number(label) for k, label in enumerate(labels)}
     lines = {number: k for k, number in found.items() if number is not None}
-    if lines and sorted(lines) != list(range(8)):
-        faults.append(f"expected the digital lines 0 to 7 or none, got {sorted(lines)}")
-    seen = [label for k, label in enumerate(labels) if found[k] is None]
-    faults += [
-        f"column '{label}': expected each label once, got {seen.count(label)}"
-        for label in set(seen)
-        if seen.count(label) > 1
-    ]
-    if "data" in content and not np.isfinite(content["data"].sum()):
-        bad = [label for k, label in enumerate(labels) if not np.isfinite(content["data"][:, k]).all()]
-        faults.append(f"expected finite samples, got NaN or infinity in {', '.join(bad)}")
+    numbers = [number for number in found.values() if number is not None]
+    faults += [f"digital line {k}: expected 0 to 7, each once" for k in set(numbers) if k > 7 or numbers.count(k) > 1]
     raise_faults(f"*{path.suffix}", faults)
     step_s = isi * _ISI_S[isi_unit]
     start = float(np.ravel(content["start_sample"])[0]) if "start_sample" in content else 0.0
@@ -115,9 +114,27 @@ def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:
         if found[k] is None
     ]
     if lines:
-        levels = _part(path, content, tuple(lines[k] for k in range(8)))
+        levels = _part(path, content, tuple(lines.get(k, -1) for k in range(8)))
         streams.append(Stream("lines", "biopac", t, levels, "V", 1.0 / step_s))
-    return Reading(tuple(streams), np.empty(0), ())
+    return Reading(tuple(streams), np.empty(0), (), tuple(_oddities(content, labels, found)))
+
+
+def _oddities(content: dict[str, Any], labels: list[str], found: dict[int, int | None]) -> list[str]:
+    """Tell of missing lines, labels that repeat, and values that are not finite."""
+    lines = {number for number in found.values() if number is not None}
+    odd = []
+    if lines and (missing := sorted(set(range(8)) - lines)):
+        odd.append(f"digital lines {', '.join(map(str, missing))} were not exported and count as 0")
+    odd += [
+        f"label '{label}' is there {labels.count(label)} times"
+        for label in dict.fromkeys(labels)
+        if labels.count(label) > 1
+    ]
+    if "data" in content and not np.isfinite(content["data"].sum()):
+        n = len(content["data"])
+        bad = [n - int(np.isfinite(content["data"][:, k]).sum()) for k in range(len(labels))]
+        odd += [f"{label}: {m} of {n} samples are not finite" for label, m in zip(labels, bad, strict=True) if m]
+    return odd
 
 
 def _part(path: Path, content: dict[str, Any], columns: int | tuple[int, ...]) -> Samples:
@@ -130,7 +147,11 @@ def _part(path: Path, content: dict[str, Any], columns: int | tuple[int, ...]) -
     first = columns[0]
     if columns == tuple(range(first, first + len(columns))):
         return data[:, first : first + len(columns)]
-    return data[:, list(columns)]
+    gathered = np.zeros((len(data), len(columns)), dtype=np.float32)  # levels of 0 and 5 V
+    for place, column in enumerate(columns):
+        if column >= 0:
+            gathered[:, place] = data[:, column]
+    return gathered
 
 
 def _line_number(label: str) -> int | None:

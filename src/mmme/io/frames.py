@@ -175,7 +175,8 @@ def index_frames(folder: str | os.PathLike[str], *, pattern: str | None = None) 
     pattern
         Regular expression of names (with or without their ending) that are not
         ``YYYY-MM-DD-HH-MM-SS-mmm-CODE-MARKER``, with some of the groups ``year month day hour minute second ms code marker
-        frame``. Without it, names of that form; or else names that end in a number, such as ``img046.jpg``.
+        frame``; ``ms`` behind ``second`` is a decimal fraction, alone it is a whole number of ms. Without a pattern, names
+        of that form; or else names that end in a number, such as ``img046.jpg``.
 
     Returns
     -------
@@ -290,8 +291,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     groups = set(compiled.groupindex)
     if unknown := sorted(groups - set(_GROUPS)):
         raise unknown_name("group", unknown[0], _GROUPS, where=f"frame_name '{pattern}'")
-    if "frame" not in groups and not {"hour", "minute", "second"} <= groups:
-        raise ConfigError(f"frame_name '{pattern}': expected the group frame, or hour, minute and second; got neither")
+    if not groups & {"frame", "second", "ms"}:
+        raise ConfigError(
+            f"frame_name '{pattern}': expected the group frame, or a time (second or ms, with hour and minute where they "
+            "are written); got neither"
+        )
     return compiled
 
 
@@ -311,12 +315,17 @@ def _by_pattern(folder: Path, names: list[str], pattern: re.Pattern[str]) -> Fra
     raise_faults(folder.name, faults)
     groups = set(pattern.groupindex)
 
-    def column(name: str, scale: int = 1) -> NDArray[np.int64]:
-        return np.array([int(m[name]) * scale for m in matches if m], dtype=np.int64)
+    def column(name: str) -> NDArray[np.int64]:
+        if name not in groups:
+            return np.zeros(len(names), dtype=np.int64)
+        texts = [m[name] for m in matches if m]
+        bad = [k for k, text in enumerate(texts) if not (text or "").isdecimal()]
+        raise_faults(folder.name, [f"frame '{names[k]}': expected a whole number as {name}, got '{texts[k]}'" for k in bad])
+        return np.array([int(text) for text in texts], dtype=np.int64)
 
     number = column("frame") if "frame" in groups else None
     marker = column("marker") if "marker" in groups else None
-    if not {"hour", "minute", "second"} <= groups:
+    if not groups & {"second", "ms"}:
         assert number is not None
         order = np.argsort(number, kind="stable")
         twice = np.flatnonzero(np.diff(number[order]) == 0)
@@ -326,11 +335,14 @@ def _by_pattern(folder: Path, names: list[str], pattern: re.Pattern[str]) -> Fra
         kept = None if marker is None else marker[order]
         return FrameIndex(folder, tuple(names[i] for i in order), None, number[order] % WRAP + 1, kept, number[order])
     ms = ((column("hour") * 60 + column("minute")) * 60 + column("second")) * 1000
-    if "ms" in groups:
+    if "ms" in groups and "second" in groups:  # a fraction, however many digits it has
+        column("ms")
         ms += np.array([round(float(f"0.{m['ms']}") * 1000) for m in matches if m], dtype=np.int64)
+    elif "ms" in groups:
+        ms += column("ms")
     if {"year", "month", "day"} <= groups:
-        days = [dt.date(int(m["year"]), int(m["month"]), int(m["day"])).toordinal() for m in matches if m]
-        ms += (np.array(days, dtype=np.int64) - min(days)) * _DAY_MS
+        days = _days(folder.name, names, column("year"), column("month"), column("day"))
+        ms += (days - days.min()) * _DAY_MS
     if "code" in groups:
         code = column("code")
     elif number is not None:
@@ -338,6 +350,17 @@ def _by_pattern(folder: Path, names: list[str], pattern: re.Pattern[str]) -> Fra
     else:
         code = np.argsort(np.argsort(ms, kind="stable"), kind="stable") % WRAP + 1
     return _in_order(folder, names, ms, code, marker, number)
+
+
+def _days(
+    where: str, names: list[str], year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Ordinals of days; a fault for each name with an impossible one."""
+    dates, which = np.unique((year * 100 + month) * 100 + day, return_inverse=True)
+    ordinals = np.array([_ordinal(int(date)) for date in dates], dtype=np.int64)[which]
+    impossible = np.flatnonzero(ordinals == 0)
+    raise_faults(where, [f"frame '{names[k]}': expected a date, got {year[k]}-{month[k]}-{day[k]}" for k in impossible])
+    return ordinals
 
 
 def _in_order(
