@@ -9,6 +9,7 @@ import numpy as np
 import openpyxl
 import pytest
 
+from mmme.align import align
 from mmme.datasets.catalogue import dataset_info, parse_info
 from mmme.datasets.importing import finish_import, import_session, plan_import
 from mmme.datasets.opening import open_session
@@ -16,6 +17,7 @@ from mmme.datasets.raw import find_sessions
 from mmme.datasets.study import open_study
 from mmme.errors import ConfigError, DataError
 from mmme.io.video import write_ffv1
+from mmme.trials import build_trials
 
 BOX = """
 name = "Lab"
@@ -58,7 +60,9 @@ def test_sessions_that_share_a_folder_are_told_apart_by_file(tmp_path: Path):
         write_box(tmp_path / f"{name}_1_box.csv")
     write_video(tmp_path / "bob_1_face.mkv")
     info = layout(
-        sessions="file = '(?P<name>[a-z]+)_(?P<session>\\d)_box\\.csv'", box="{name}_{session}_box.csv", camera="{name}_*.mkv"
+        sessions="file = '(?P<name>[a-z]+)_(?P<session>\\d)_box\\.csv'",
+        box="{name}_{session}_box.csv",
+        camera="{name}_*.mkv",
     )
     sessions = find_sessions(tmp_path, info)
     assert [(s.name, sorted(s.files), s.faults) for s in sessions] == [("ann", ["box"], ()), ("bob", ["box", "camera"], ())]
@@ -84,9 +88,7 @@ def test_sittings_deeper_in_the_tree_are_numbered_by_day(tmp_path: Path):
     for place in ("ann/2024-03-02", "ann/2024-01-05", "bob/2024-02-01"):
         (tmp_path / place).mkdir(parents=True)
         write_box(tmp_path / place / "box.csv")
-    info = layout(
-        sessions="folder = '(?P<name>[a-z]+)/(?P<date>\\d{4}-\\d\\d-\\d\\d)'", box="box.csv", camera="face.mkv"
-    )
+    info = layout(sessions="folder = '(?P<name>[a-z]+)/(?P<date>\\d{4}-\\d\\d-\\d\\d)'", box="box.csv", camera="face.mkv")
     labels = {(s.name, s.date): s.label for s in find_sessions(tmp_path, info)}
     assert labels == {("ann", "20240105"): "ses-01", ("ann", "20240302"): "ses-02", ("bob", "20240201"): ""}
 
@@ -147,6 +149,11 @@ def test_a_data_set_of_short_videos_is_imported_clip_by_clip(tmp_path: Path):
     assert (second.onset_frame, second.apex_frame, second.offset_frame, second.assumed) == (20, 35, 50, ("apex",))
     assert (summary.n_rows, summary.n_placed) == (2, 2)
     assert any("frame times are nominal: number / 200 Hz" in f.text for f in summary.findings)
+    timeline = align(study.recording("01_run-001"))
+    (trial,) = build_trials(timeline, study.coded("01_run-001")).trials
+    assert (trial.id, trial.stimulus, len(trial.expressions)) == ("01_run-001", "EP02_01f", 1)
+    assert trial.span.duration_s == pytest.approx(90 / 200)
+    assert trial.expressions[0].duration_s == pytest.approx(40 / 200)
 
 
 def test_names_need_a_key(tmp_path: Path):

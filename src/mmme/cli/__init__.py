@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, coding, data, demo, results, spot
+from mmme.cli import agreement, coding, data, demo, results, sharing, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -26,6 +26,7 @@ for _verb in (
     data.check,
     coding.coding,
     agreement.agree,
+    sharing.share,
     results.features,
     results.evaluate,
     results.rerun,

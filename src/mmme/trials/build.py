@@ -124,7 +124,9 @@ def build_trials(
     Returns
     -------
     Trials
-        Trial ids are ``<subject>-<code>``, with ``-2``, ``-3``, ... where a code was presented again. Times of an
+        Trial ids are ``<subject>-<code>`` (``<subject>_<session>-<code>`` where a subject has several sittings), with
+        ``-2``, ``-3``, ... where a code was presented again. Where no device has a marker and no stimuli are stated, the
+        whole video is one trial, named as the recording is. Times of an
         expression are those of its frames; its kind follows `rule_kind` where the table is silent; its uncertainty is
         that of its worst frame and of the camera's clock, added in squares; its bound is the sum of both bounds, a
         frame's being the root of 3 times its standard uncertainty (all of an interval is equally likely). A code that is
@@ -153,11 +155,12 @@ def build_trials(
     names = dict(stimuli) if stimuli is not None else _names_from_rows(coded, where)
     codes = set(names) if stimuli is not None else set(MMME_TRIALS)
     frames_s = _frame_times(timeline, coded, frame_uncertainty_s, where)
-    trials, open_ended = [], []
+    own = timeline.subject if timeline.session in ("", "01") else f"{timeline.subject}_{timeline.session}"
+    trials, open_ended = _whole_video(timeline, coded, own, stimuli), []
     seen: Counter[int] = Counter()
     for code, span, closed in _spans(timeline, codes, idle):
         seen[code] += 1
-        name = f"{timeline.subject}-{code}" + (f"-{seen[code]}" if seen[code] > 1 else "")
+        name = f"{own}-{code}" + (f"-{seen[code]}" if seen[code] > 1 else "")
         stimulus, label = names.get(code, (str(code), ""))
         if span is not None:
             trials.append((code, Trial(name, timeline.subject, stimulus, span, label)))
@@ -166,7 +169,8 @@ def build_trials(
     inside: dict[str, list[Expression]] = {trial.id: [] for _, trial in trials}
     misplaced = []
     for event in coded:
-        found = _place(event, timeline.subject, frames_s, [trial for code, trial in trials if code == event.marker], names)
+        candidates = [trial for code, trial in trials if code == event.marker or event.marker is None]
+        found = _place(event, timeline.subject, frames_s, candidates, names)
         if isinstance(found, str):
             misplaced.append(Misplaced(event, found))
         else:
@@ -175,6 +179,18 @@ def build_trials(
         replace(t, expressions=tuple(sorted(inside[t.id], key=lambda e: (e.onset, e.offset, e.coder)))) for _, t in trials
     ]
     return Trials(tuple(done), tuple(misplaced), tuple(open_ended))
+
+
+def _whole_video(
+    timeline: Timeline, coded: Sequence[CodedEvent], name: str, stimuli: Mapping[int, tuple[str, str]] | None
+) -> list[tuple[int, Trial]]:
+    """Make the video one trial where nothing was ever marked: a clip."""
+    if len(timeline.markers) or stimuli is not None or "video" not in timeline.streams:
+        return []
+    t = timeline.streams["video"].t
+    span = Interval(float(t[0]), float(t[-1] + np.median(np.diff(t))))
+    stimulus, label = (coded[0].stimulus, coded[0].target) if coded else (name, "")
+    return [(-1, Trial(name, timeline.subject, stimulus, span, label))]
 
 
 def _names_from_rows(coded: Sequence[CodedEvent], where: str) -> dict[int, tuple[str, str]]:
