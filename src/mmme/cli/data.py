@@ -237,4 +237,4 @@ def show_findings(title: str, findings: Sequence[Finding]) -> None:
     level = {"error": 0, "warning": 1, "note": 2}
     rows = [(f.code, f.level, f.where, f.text) for f in sorted(findings, key=lambda f: (level[f.level], f.code, f.where))]
     if rows:
-        show_table(title, ("code", "level", "where", "what"), rows)
+        show_table(title, ("code", "level", "where", "what"), rows, texts=True)

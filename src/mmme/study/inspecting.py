@@ -98,14 +98,16 @@ def inspect_path(path: Path, *, layout: str | None = None) -> Inspection:
         return _file(path)
     if layout is not None:
         return _sessions(path, dataset_info(layout), layout)
+    fits = []
     for name in dataset_names():
-        info = dataset_info(name)
         try:
-            found = _sessions(path, info, name)
+            found = _sessions(path, dataset_info(name), name)
         except MmmeError:
             continue
         if found.rows:
-            return found
+            fits.append((_has_its_table(path, name), -len(found.lacks), name, found))
+    if fits:
+        return max(fits, key=lambda fit: fit[:3])[3]
     try:
         frames = index_frames(path)
     except MmmeError:
@@ -136,6 +138,13 @@ def _sessions(path: Path, info: DatasetInfo, layout: str) -> Inspection:
     people = len({s.name for s in sessions})
     what = f"layout {Path(layout).name}: {len(sessions)} sessions of {people} participants"
     return Inspection(path, what, header, shown, tuple(lacks), tuple(notes))
+
+
+def _has_its_table(path: Path, name: str) -> bool:
+    """Tell whether an annotation table in the folder is of that data set by its header and names."""
+    spec = dataset_info(name).coding
+    tables = [table for pattern in spec.files for table in path.glob(pattern)] if spec else []
+    return any(_known_table(table) == name for table in tables)
 
 
 def _tables(path: Path, info: DatasetInfo) -> tuple[list[Path], list[str], list[str]]:
