@@ -243,7 +243,7 @@ def test_headers_of_devices(tmp_path):
     assert not any(path == "b.vmrk" for path, _, _ in found)
 
 
-@pytest.mark.parametrize("place", [0, 1, 5_000_001, (1 << 19) - 3, (1 << 19) - 200, (1 << 20) + 1])
+@pytest.mark.parametrize("place", [0, 1, 5_000_001, (1 << 18) - 3, (1 << 18) - 200, (1 << 19) + 1])
 def test_names_among_samples(tmp_path, place):
     """A name of six letters is found among samples at any place, and its byte is told."""
     data = np.full(6_000_000, 200, np.uint8)

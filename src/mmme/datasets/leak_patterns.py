@@ -323,6 +323,7 @@ class ByteFilter:
                 allowed = [s[shift + k] for s, shift in strings] if k < depth else range(256)
                 table |= np.isin(folded, np.array(allowed, dtype=np.uint8)).astype(np.uint8) << np.uint8(first_bit + k)
         self._table = table.tobytes()
+        self._bits = self._moved = np.empty(0, dtype=np.uint8)  # kept: new memory costs more than what is done in it
         self._groups = [
             (bit, _Strings(strings)) for bit, strings in ((np.uint8(1), all_words), (np.uint8(16), all_dated)) if strings
         ]
@@ -331,14 +332,24 @@ class ByteFilter:
         """Return sorted places in ``data`` at which a string begins."""
         if not self._groups:
             return np.empty(0, dtype=np.int64)
-        bits = np.frombuffer(data.translate(self._table) + b"\xff" * self._depth, dtype=np.uint8)
+        n = len(data)
+        if len(self._bits) < n + self._depth:
+            self._bits, self._moved = (np.empty(n + self._depth, dtype=np.uint8) for _ in range(2))
+        bits, moved = self._bits[: n + self._depth], self._moved
+        bits[:n] = np.frombuffer(data.translate(self._table), dtype=np.uint8)
+        bits[n:] = 0xFF
         step = 1
         while step < self._depth:  # after it, bit 0 (4) of a place stands for itself and its next 3 or 7 neighbours
-            bits = bits[:-step] & (bits[step:] >> np.uint8(step))
+            np.right_shift(bits[step:], np.uint8(step), out=moved[: len(bits) - step])
+            bits = np.bitwise_and(bits[:-step], moved[: len(bits) - step], out=bits[:-step])
             step *= 2
-        fits = bits[: len(data)]
+        fits = bits[:n]
         raw = np.frombuffer(data, dtype=np.uint8)
-        found = [strings.confirmed(raw, np.flatnonzero((fits & bit) != 0)) for bit, strings in self._groups]
+        marked = moved[:n].view(np.bool_)
+        found = []
+        for bit, strings in self._groups:
+            np.not_equal(np.bitwise_and(fits, bit, out=moved[:n]), 0, out=marked)
+            found.append(strings.confirmed(raw, np.flatnonzero(marked)))
         return np.unique(np.concatenate(found))
 
 

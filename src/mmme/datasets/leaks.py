@@ -31,7 +31,7 @@ from mmme.io.hidden_text import HIDING, gzip_header, hidden_texts
 __all__ = ["Leak", "find_leaks", "not_scanned"]
 
 _SOURCE = "sourcedata"
-_BLOCK = 1 << 19  # what fits the cache of a core is searched twice as fast
+_BLOCK = 1 << 18  # what fits the cache of a core is searched twice as fast
 _ENOUGH = 100  # finds in one file, after which it is clear
 _AROUND = 200  # bytes to either side of an anchor in which the exact pattern is tried
 _TEXT = re.compile(
