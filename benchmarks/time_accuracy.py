@@ -176,11 +176,10 @@ def main() -> int:
         print(f"| {name} | " + " | ".join(f"{v:.2f}" for v in (*np.quantile(values, [0.5, 0.99]), values.max())) + " |")
     for o in [o for outcomes in (main_ones, *others.values()) for o in outcomes if o.refused]:
         print("refused:", o.refused)
-    print(
-        f"\n{sum(o.misplaced for o in main_ones)} rows without a trial, "
-        f"{sum(o.disagreeing for o in main_ones)} events whose two placements disagree; one alignment takes {np.median([o.align_s for o in main_ones]):.2f} s "
-        f"(at most {max(o.align_s for o in main_ones):.2f} s), all sessions {took_s:.0f} s"
-    )
+    rows, disagreeing = sum(o.misplaced for o in main_ones), sum(o.disagreeing for o in main_ones)
+    align_s = [o.align_s for o in main_ones]
+    print(f"\n{rows} rows without a trial, {disagreeing} events whose two placements disagree")
+    print(f"one alignment: {np.median(align_s):.2f} s, at most {max(align_s):.2f} s; all sessions: {took_s:.0f} s")
     return 0 if good else 1
 
 
