@@ -19,6 +19,7 @@ __all__ = ["Columns", "read_biopac_mat"]
 
 _NEEDED = ("data", "labels", "units", "isi", "isi_units")
 _LINE = re.compile(r"digital\s*(?:\(STP input\s*(\d)\)|input\s*(\d)|(\d))", re.IGNORECASE)
+_CACHE = 1 << 24  # bytes
 _ISI_S = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "us": 1e-6, "µs": 1e-6}
 
 
@@ -33,7 +34,7 @@ class Columns:
 
     def __init__(self, path: Path, columns: int | tuple[int, ...]) -> None:
         self._path, self._columns = path, columns
-        self._file: h5py.File | None = None
+        self._data: h5py.Dataset | None = None
         with h5py.File(path, "r") as file:
             self._n = int(file["data"].shape[1])  # MATLAB's columns are HDF5's rows
 
@@ -48,19 +49,19 @@ class Columns:
 
     def __getitem__(self, index: Any) -> Any:
         """Return samples."""
-        if self._file is None:
-            self._file = h5py.File(self._path, "r")
+        if self._data is None:  # kept open: its cache spares unpacking a piece of the file for every slice of it
+            self._data = h5py.File(self._path, "r", rdcc_nbytes=_CACHE)["data"]
         rows, columns = index if isinstance(index, tuple) else (index, slice(None))
         if isinstance(self._columns, int):
-            return self._file["data"][self._columns, rows]
+            return self._data[self._columns, rows]
         wanted = np.array(self._columns)[columns]
         blank = np.zeros(np.shape(np.arange(self._n)[rows]))
-        parts = [blank if k < 0 else self._file["data"][k, rows] for k in np.atleast_1d(wanted).tolist()]
+        parts = [blank if k < 0 else self._data[k, rows] for k in np.atleast_1d(wanted).tolist()]
         return np.stack(parts, axis=-1) if np.ndim(wanted) else parts[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind when sent to another process."""
-        return {**self.__dict__, "_file": None}
+        return {**self.__dict__, "_data": None}
 
 
 def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:

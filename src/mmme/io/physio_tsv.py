@@ -21,7 +21,7 @@ from mmme.types import Reading, Samples, Stream
 __all__ = ["Physio", "PhysioColumn", "open_physio", "read_physio", "read_physio_reading", "write_physio"]
 
 _ROWS = 20_000  # formatted at a time
-_LOOK = 1 << 18
+_LARGEST = 1e38  # what 32-bit numbers hold
 _PIECE = 500_000  # rows read at a time
 
 
@@ -71,7 +71,7 @@ def write_physio(
     path
         Target, ``..._physio.tsv.gz``.
     signals
-        ``(n,)`` each by column name, all of one length, finite; may be lazy, and is then read twice, block by block.
+        ``(n,)`` each by column name, all of one length; may be lazy, and is read once, block by block. NaN becomes ``n/a``.
     units
         By column name.
     fs, t0_s
@@ -84,22 +84,15 @@ def write_physio(
     Raises
     ------
     DataError
-        If there is no signal, lengths differ, a value is not finite, or a unit is missing.
+        If there is no signal, lengths differ, a value is infinite or above 1e38, or a unit is missing.
     """
     path = Path(path)
     lengths = {name: tuple(x.shape) for name, x in signals.items()}
     faults = [f"column {name}: expected a unit, got none" for name in signals if name not in units]
     if not signals or len(set(lengths.values())) != 1:
         faults.append(f"expected signals of one length, got {lengths or 'none'}")
-        raise_faults(path.name, faults)
-    n = next(iter(lengths.values()))[0]
-    largest = {name: _largest(x, n) for name, x in signals.items()}
-    faults += [
-        f"column {name}: expected finite values up to 1e38, got {high:g}"
-        for name, high in largest.items()
-        if not high < np.finfo(np.float32).max
-    ]
     raise_faults(path.name, faults)
+    n = next(iter(lengths.values()))[0]
     columns = list(signals)
     sidecar: dict[str, Any] = {"SamplingFrequency": fs, "StartTime": t0_s, "Columns": columns, **(more or {})}
     for name in columns:
@@ -108,9 +101,13 @@ def write_physio(
     partial = path.with_name(path.name + ".partial")
     try:
         with partial.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as file:
+            too_large: dict[str, float] = {}
             for start in range(0, n, _ROWS):
                 part = [np.asarray(signals[name][start : start + _ROWS], dtype=np.float64) for name in columns]
-                file.write(_as_text(part))
+                highest = {name: _highest(x) for name, x in zip(columns, part, strict=True)}
+                too_large |= {name: high for name, high in highest.items() if high > _LARGEST}
+                file.write(_as_text(part) if not too_large else b"")
+        raise_faults(path.name, [f"column {k}: expected values up to 1e38, got {high:g}" for k, high in too_large.items()])
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -120,17 +117,17 @@ def write_physio(
     partial.replace(_sidecar(path))
 
 
-def _largest(x: Samples, n: int) -> float:
-    """Largest absolute value; not finite where one value is not."""
-    highest = [np.abs(np.asarray(x[start : start + _LOOK], dtype=np.float64)).max() for start in range(0, n, _LOOK)]
-    return float(np.max(highest)) if highest else 0.0
+def _highest(x: NDArray[np.float64]) -> float:
+    """Return the largest absolute value, NaN apart."""
+    highest = max(float(x.max()), -float(x.min()))
+    return float(np.nanmax(np.abs(x), initial=0.0)) if np.isnan(highest) else highest
 
 
 def _as_text(columns: Sequence[NDArray[np.float64]]) -> bytes:
-    """Rows of numbers as text; orjson writes each as the shortest that gives the same 32-bit number."""
+    """Write rows of numbers as text; orjson writes each as the shortest that gives the same 32-bit number."""
     rows = np.stack([x.astype(np.float32) for x in columns], axis=1)
     text = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
-    return text[2:-2].replace(b"],[", b"\n").replace(b",", b"\t") + b"\n"
+    return text[2:-2].replace(b"],[", b"\n").replace(b",", b"\t").replace(b"null", b"n/a") + b"\n"
 
 
 def read_physio(path: str | os.PathLike[str]) -> Physio:
@@ -202,9 +199,7 @@ class PhysioColumn:
             self._all["x"] = _columns(self._path, self._n_columns)
             if self._all["x"].shape[1] != self._n:
                 got = self._all.pop("x").shape[1]
-                raise DataError(
-                    f"{self._path.name}: expected {self._n} rows as at import, got {got}; was it cut short?"
-                )
+                raise DataError(f"{self._path.name}: expected {self._n} rows as at import, got {got}; was it cut short?")
         return self._all["x"][self._column, index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (NumPy's protocol)
