@@ -325,7 +325,7 @@ class ByteFilter:
         self._table = table.tobytes()
         self._bits = self._moved = np.empty(0, dtype=np.uint8)  # kept: new memory costs more than what is done in it
         self._groups = [
-            (bit, _Strings(strings)) for bit, strings in ((np.uint8(1), all_words), (np.uint8(16), all_dated)) if strings
+            (bit, _Strings(strings)) for bit, strings in ((np.uint8(1), lead), (np.uint8(16), years)) if strings
         ]
 
     def starts(self, data: bytes) -> NDArray[np.int64]:
@@ -356,16 +356,17 @@ class ByteFilter:
 class _Strings:
     """Strings of one group, compared with what lies at the places that passed."""
 
-    def __init__(self, strings: list[bytes]) -> None:
+    def __init__(self, leads: list[tuple[bytes, int]]) -> None:
+        strings = [string for string, _ in leads]
         self.all = tuple(strings)
-        self._shifts = {0 if not s[1:5].isdigit() or s[:4].isdigit() else 1 for s in strings}
+        self._shifts = sorted({shift for _, shift in leads})  # from the place that passed back to where a string begins
         self._longest = max(len(s) for s in strings)
-        self._prefix = min(8, *(len(s) for s in strings)) if len(strings) > 1 else min(8, len(strings[0]))
+        self._prefix = min([8, *(len(s) for s in strings)])
         self._prefixes = np.unique(_numbers(b"".join(s[: self._prefix] for s in strings), self._prefix))
 
     def confirmed(self, raw: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the places at which a string begins, given those at which its leading letters or its year may be."""
-        at = np.concatenate([at - shift for shift in sorted(self._shifts)])
+        at = np.concatenate([at - shift for shift in self._shifts])
         at = at[(at >= 0) & (at + self._prefix <= len(raw))]
         windows = raw[at[:, None] + np.arange(self._prefix)] | np.uint8(_FOLD)
         at = at[np.isin(_numbers(windows.tobytes(), self._prefix), self._prefixes)]
