@@ -40,20 +40,42 @@ class _Match:
 
 def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: float, force: bool = False) -> ClockMap:
     """Map one device onto the reference, or say in one clause why not."""
-    name = device.device
     match = _match(reference, device, frame_s)
     _refuse_restart(reference, device, match)
-    i, j, line, kept, off_s = match.i, match.j, match.line, match.kept, match.off_s
+    faults = _faults(reference, device, match, max(limit_ms, 1e3 * FRAMES_OFF * frame_s), frame_s)
+    if faults and not force:
+        raise AlignmentError(f"{device.device}: {faults[0]}")
+    line, kept = match.line, match.kept
+    misfit_ms = 1e3 * np.abs(match.off_s)
+    # what was accepted against the rules counts whole: then no matched marker may be worse than the bound
+    trusted = np.ones_like(kept) if faults else kept
+    left_out_s = _left_out(device.t[match.j], match.off_s, kept)
+    return ClockMap(
+        device=device.device,
+        rate=line.rate,
+        intercept_s=line.at_centre_s - line.rate * line.centre_s,
+        residual_ms=float(misfit_ms[kept].max()),
+        n_used=int(kept.sum()),
+        n_rejected=int(np.sum(~kept)),
+        residual_p50_ms=float(np.quantile(misfit_ms[kept], 0.5)),
+        residual_p95_ms=float(np.quantile(misfit_ms[kept], 0.95)),
+        n_unmatched=len(reference) + len(device) - 2 * len(match.i),
+        max_error_ms=1e3 * max(float(np.max(left_out_s[trusted])), 0.5 * frame_s),
+        forced="; ".join(fault.partition(";")[0] for fault in faults),
+    )
+
+
+def _faults(reference: Markers, device: Markers, match: _Match, limit_ms: float, frame_s: float) -> list[str]:
+    """Name what is against a map; each of them may be accepted on demand."""
+    i, j, kept, off_s = match.i, match.j, match.kept, match.off_s
     elsewhere = len(set(unique_codes(reference)) & set(unique_codes(device)) - set(reference.codes[i].tolist()))
-    drift_ppm = (line.rate - 1.0) * 1e6
-    limit_ms = max(limit_ms, 1e3 * FRAMES_OFF * frame_s)
-    misfit_ms = 1e3 * np.abs(off_s)
-    worst = int(np.argmax(np.where(kept, misfit_ms, -1.0)))
-    residual_ms = float(misfit_ms[worst])
+    drift_ppm = (match.line.rate - 1.0) * 1e6
+    worst = int(np.argmax(np.where(kept, np.abs(off_s), -1.0)))
+    residual_ms = 1e3 * abs(float(off_s[worst]))
     faults = []
     if (misfits := int(np.sum(~kept)) + elsewhere) > MAX_MISFIT * (len(i) + elsewhere):
         faults.append(
-            f"expected the {len(i) + elsewhere} markers that {name} and {reference.device} share on one line, got "
+            f"expected the {len(i) + elsewhere} markers that {device.device} and {reference.device} share on one line, got "
             f"{misfits} off it; did a device pause or restart, or is it another sitting?"
         )
     if run := _run_of_misfits(match):
@@ -80,24 +102,7 @@ def clock_map(reference: Markers, device: Markers, *, limit_ms: float, frame_s: 
             f"worst of {int(kept.sum())} markers is {residual_ms:.1f} ms off after the fit, limit {limit_ms:.1f} "
             f"ms; is {_marker(device, j[worst])} missing or doubled{jump}?"
         )
-    if faults and not force:
-        raise AlignmentError(f"{name}: {faults[0]}")
-    # what was accepted against the rules counts whole: then no matched marker may be worse than the bound
-    trusted = np.ones_like(kept) if faults else kept
-    bound_s = max(float(np.max(_left_out(device.t[j], off_s, kept)[trusted])), 0.5 * frame_s)
-    return ClockMap(
-        device=name,
-        rate=line.rate,
-        intercept_s=line.at_centre_s - line.rate * line.centre_s,
-        residual_ms=residual_ms,
-        n_used=int(kept.sum()),
-        n_rejected=int(np.sum(~kept)),
-        residual_p50_ms=float(np.quantile(misfit_ms[kept], 0.5)),
-        residual_p95_ms=float(np.quantile(misfit_ms[kept], 0.95)),
-        n_unmatched=len(reference) + len(device) - 2 * len(i),
-        max_error_ms=1e3 * bound_s,
-        forced="; ".join(fault.partition(";")[0] for fault in faults),
-    )
+    return faults
 
 
 def _marker(markers: Markers, at: int) -> str:
