@@ -673,3 +673,36 @@ def test_trials_of_the_design_that_nobody_saw_are_told():
 
     assert [(f.where, f.rows) for f in found] == [("study S1", ("v3",)), ("study S2", ("v3",))]
     assert found[0].text == "1 trials are missing of the 3 of the design: v3"
+
+
+def test_an_event_that_the_edge_of_its_trial_places_elsewhere_is_told():
+    """
+    The camera sees both edges of one trial 60 ms late: the session's line sets them aside, and the event there is A006.
+    """
+    late = recording()
+    t = late.markers["camera"].t + np.where(np.isin(CODE_T, [110, 140]), 0.06, 0.0)
+    late = replace(late, markers={**late.markers, "camera": Markers("camera", t, MARKER_CODES)})
+    events = {
+        f"s{code}": (replace(expression(at + 5, at + 5.2, at + 5.4), max_error_s=0.02),)
+        for code, at in ((101, 10.0), (102, 60.0), (103, 110.0), (104, 160.0))
+    }
+
+    found = [f for f in findings(late, change=lambda trials: coded(trials, **events)) if f.code == "A006"]
+
+    assert len(found) == 1
+    assert found[0].text.startswith("1 events lie elsewhere by the edge of their own trial than by the clock map")
+    assert "by 60.0 ms" in found[0].text or "by -60.0 ms" in found[0].text
+    assert not [f for f in findings(change=lambda trials: coded(trials, **events)) if f.code == "A006"]
+
+
+def test_a_clock_that_was_accepted_on_demand_is_told():
+    """
+    A map beyond the limit, forced, is A005 with the reason.
+    """
+    scattered = recording(biopac=Markers("biopac", CODE_T + np.array([0, 0, 9, -9, 9, -9, 0, 0]) / 1e3, MARKER_CODES))
+    timeline = align(scattered, limit_ms=1.0, force=True)
+
+    found = check_timeline(scattered, timeline, coded(build_trials(timeline, [], stimuli=STIMULI)))
+
+    assert [f.where for f in found if f.code == "A005"] == ["S01/01 biopac"]
+    assert "accepted on demand" in next(f.text for f in found if f.code == "A005")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from mmme.align import marker_report
 from mmme.checks.quality import check_quality
 from mmme.checks.signals import check_frames, check_signals
-from mmme.trials import Trials, rule_kind, unique_expressions
+from mmme.trials import Trials, placements, rule_kind, unique_expressions
 from mmme.types import Finding, Recording, Timeline, Trial, listed
 
 __all__ = ["check_order", "check_study", "check_timeline"]
@@ -48,7 +48,7 @@ def check_timeline(
     Returns
     -------
     tuple of Finding
-        Codes A001 to A003, A005, D002 to D007, D009, D010 and D013 to D016, as far as there is something to say.
+        Codes A001 to A003, A005, A006, D002 to D007, D009, D010 and D013 to D016, as far as there is something to say.
 
     Examples
     --------
@@ -65,6 +65,7 @@ def check_timeline(
     return (
         *_clock_findings(recording, timeline),
         *_marker_findings(recording, timeline, trials),
+        *_placement_findings(recording, timeline, trials),
         *_coding_findings(trials, f"{timeline.subject}/{timeline.session}", kind_rule),
         *check_frames(timeline, trials.trials),
         *check_signals(timeline, trials.trials, expected=expected),
@@ -189,6 +190,10 @@ def _clock_findings(recording: Recording, timeline: Timeline) -> list[Finding]:
         if clock.residual_ms > limit_ms:
             text = f"worst of {clock.n_used} markers is {clock.residual_ms:.1f} ms off, expected up to {limit_ms:.1f} ms"
             findings.append(Finding("A001", "warning", place, text))
+        if clock.forced:
+            findings.append(Finding("A005", "warning", place, f"its clock map was accepted on demand: {clock.forced}"))
+        if clock.assumed:
+            findings.append(Finding("A005", "note", place, "its clock was stated, not fitted to markers"))
         if abs(clock.drift_ppm) > HIGH_DRIFT_PPM:
             text = f"drifts {clock.drift_ppm:.0f} ppm against {reference}, expected within {HIGH_DRIFT_PPM:.0f} ppm"
             findings.append(Finding("A003", "warning", place, text))
@@ -244,6 +249,20 @@ def _coding_findings(trials: Trials, where: str, kind_rule: tuple[float, float])
         findings.append(Finding("D005", "note", where, text, tuple(empty)))
     findings += [Finding("D009", "warning", f"{where} {m.event.source}", m.reason) for m in trials.misplaced]
     return findings
+
+
+def _placement_findings(recording: Recording, timeline: Timeline, trials: Trials) -> list[Finding]:
+    """Events whose place by the line and by the edge of their own trial do not agree."""
+    apart = [p for p in placements(recording, timeline, trials.trials) if not p.agrees]
+    if not apart:
+        return []
+    worst = max(apart, key=lambda p: abs(p.difference_s))
+    text = (
+        f"{len(apart)} events lie elsewhere by the edge of their own trial than by the clock map of the session, "
+        f"{worst.source} by {1e3 * worst.difference_s:.1f} ms; did a clock jump, or one device see an edge late?"
+    )
+    place = f"{timeline.subject}/{timeline.session}"
+    return [Finding("A006", "warning", place, text, tuple(p.source for p in apart))]
 
 
 def _own_overlaps(trial: Trial) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -72,6 +73,16 @@ def simulate(
     click.echo(f"{out}: simulated study of {subjects} subjects, {trials} trials each")
 
 
+CLOCKS = (
+    "recording",
+    "device",
+    "drift [ppm]",
+    "p50 / p95 / worst [ms]",
+    "kept, set aside",
+    "lost, doubled, extra",
+    "bound [ms]",
+    "",
+)
 layout_option = click.option(
     "--layout", metavar="NAME|FILE", help="Data set whose layout RAW has, or a layout file (docs/layouts.md)."
 )
@@ -160,7 +171,12 @@ def inspect(path: Path, *, layout: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--reference", default="eeg", show_default=True, help="Device whose clock is session time.")
+@click.option(
+    "--reference",
+    default="auto",
+    show_default=True,
+    help="Device whose clock is session time; auto: the EEG's, or without EEG the one with most markers.",
+)
 @click.option(
     "--limit-ms",
     type=float,
@@ -168,45 +184,42 @@ def inspect(path: Path, *, layout: str | None, as_json: bool) -> None:
     show_default=True,
     help="Refuse above this worst marker misfit [ms]; 1.5 frames at least for a camera.",
 )
+@click.option("--force", is_flag=True, help="Accept what would be refused for misfits or drift; it is said in the table.")
 @json_option
-def align(study: Path, *, reference: str, limit_ms: float, as_json: bool) -> None:
-    """Put every device of every recording on one session clock, and say how well."""
-    from mmme.align import align as align_recording
-    from mmme.datasets.study import open_study
-    from mmme.errors import MmmeError
+def align(study: Path, *, reference: str, limit_ms: float, force: bool, as_json: bool) -> None:
+    """Put every device of every recording on one session clock, and say how well.
 
-    opened = open_study(study)
-    rows, failures = [], []
-    for subject in opened.subjects:
-        try:
-            timeline = align_recording(opened.recording(subject), reference=reference, limit_ms=limit_ms)
-        except MmmeError as error:
-            failures.append((subject, str(error)))
-            continue
-        rows += [{"subject": subject, **asdict(clock), "drift_ppm": clock.drift_ppm} for clock in timeline.clocks.values()]
+    One line per device: drift against the session clock, misfits of the markers (median, 95th percentile, worst), how
+    many were kept and set aside, how many the device lost, doubled or made up (repaired from the others), and how far
+    a mapped time may be off. Exit 1 when a recording cannot be aligned.
+    """
+    from mmme.study.clocks import clocks_of_study
+
+    found = clocks_of_study(study, reference=reference, limit_ms=limit_ms, force=force)
     if as_json:
-        print_json({"clocks": rows, "failures": [{"subject": s, "error": e} for s, e in failures]})
+        print_json({"clocks": found.rows, "failures": [{"recording": r, "error": e} for r, e in found.failures]})
     else:
-        show_table(
-            f"{study}: session clock is that of {reference}",
-            ("subject", "device", "drift [ppm]", "intercept [s]", "worst misfit [ms]", "markers", "set aside"),
-            [
-                (
-                    r["subject"],
-                    r["device"],
-                    f"{r['drift_ppm']:.1f}",
-                    f"{r['intercept_s']:.4f}",
-                    f"{r['residual_ms']:.2f}",
-                    str(r["n_used"]),
-                    str(r["n_rejected"]),
-                )
-                for r in rows
-            ],
-        )
-        for subject, why in failures:
-            click.echo(f"not aligned: {subject}: {why}", err=True)
-    if failures:
+        show_table(f"{study}: devices on one session clock", CLOCKS, [_clock_row(row) for row in found.rows])
+        for name, why in found.failures:
+            click.echo(f"not aligned: {name}: {why}", err=True)
+    if found.failures:
         click.get_current_context().exit(1)
+
+
+def _clock_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Show one device's clock; nothing where a number is unknown."""
+    misfits = [row["residual_p50_ms"], row["residual_p95_ms"], row["residual_ms"]]
+    said = "assumed" if row["assumed"] else f"forced: {row['forced']}" if row["forced"] else ""
+    return (
+        row["recording"],
+        row["device"],
+        f"{row['drift_ppm']:.1f}",
+        "" if any(math.isnan(m) for m in misfits) else " / ".join(f"{m:.2f}" for m in misfits),
+        f"{row['n_used']}, {row['n_rejected']}",
+        f"{row['lost']}, {row['doubled']}, {row['extra']}",
+        "" if math.isnan(row["max_error_ms"]) else f"{row['max_error_ms']:.1f}",
+        said,
+    )
 
 
 @click.command()
