@@ -224,7 +224,11 @@ def test_the_combined_sheet_says_the_kind(raw: Raw, writers, tmp_path: Path):
     plan, _, summary = imported(folder, tmp_path / "study", tmp_path / "key.csv")
     assert summary.totals == {"participants": (2, 110), "micro": (1, 634), "macro": (1, 2841)}
     told = [f.text for f in summary.findings if f.code == "D017"]
-    assert told == ["participants: found 2, published 110", "micro: found 1, published 634", "macro: found 1, published 2841"]
+    assert told == [
+        "participants: found 2, published 110",
+        "micro: found 1, published 634",
+        "macro: found 1, published 2841",
+    ]
     study = open_study(tmp_path / "study")
     assert [e.kind for e in study.coded(plan.key.codes["wanglei"])] == ["micro", "macro"]
     assert study.coded(plan.key.codes["lina"]) == ()
