@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmme.errors import DataError
-from mmme.io.video import open_video, write_ffv1
+from mmme.io.video import frame_times, open_video, write_ffv1
 
 N = 130
 
@@ -177,3 +179,86 @@ def test_frames_that_do_not_fit_leave_no_file(frames, n: int, message: str, tmp_
     with pytest.raises(DataError, match=message):
         write_ffv1(tmp_path / "a.mkv", iter(frames), np.arange(n) / 150)
     assert list(tmp_path.iterdir()) == []
+
+
+IRREGULAR = np.cumsum([0, 33, 33, 90, 10, 33, 200, 33, 34, 40])  # ms from frame to frame
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mp4", "libx264", {"bf": "2", "g": "4"}),
+        ("a.mkv", "libx264", {"bf": "3"}),
+        ("a.mkv", "mpeg4", {"bf": "2"}),
+        ("a.mov", "mjpeg", {}),
+    ],
+)
+def test_a_varying_rate_is_kept(name: str, codec: str, options: dict[str, str], tmp_path: Path):
+    """Times are those that were given, to 0.1 ms, with frames out of order in the file; nothing is odd."""
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=1000)
+        stream.width, stream.height, stream.options = 160, 32, options
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for k, ms in enumerate(IRREGULAR.tolist()):
+            frame = av.VideoFrame.from_ndarray(np.repeat(numbered(k)[..., None], 3, 2), format="rgb24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    video = open_video(path)
+    np.testing.assert_allclose(video.t_s - video.t_s[0], IRREGULAR / 1000, atol=1e-4)
+    np.testing.assert_array_equal(frame_times(path), video.t_s)
+    assert [number(video[k]) for k in (7, 2, 9, 0, 4)] == [7, 2, 9, 0, 4]
+    assert video.findings == ()
+
+
+@pytest.mark.parametrize(("codec", "pixels"), [("rawvideo", "bgr24"), ("mjpeg", "yuvj420p"), ("libx264", "yuv420p")])
+def test_avi_tells_that_it_knows_no_times(codec: str, pixels: str, tmp_path: Path):
+    """A frame lies at its number divided by the rate, and that is told."""
+    path = encode(tmp_path / "a.avi", codec, pixels)
+    video = open_video(path)
+    np.testing.assert_allclose(video.t_s - video.t_s[0], np.arange(N) / 25)
+    assert number(video[77]) == 77
+    assert video.findings == ("AVI knows the number of a frame, not its time; times are number / 25 Hz",)
+
+
+def test_a_bare_stream_is_read_by_counting(tmp_path: Path):
+    """H.264 without a container has no times at all: frames are counted, and that is told."""
+    path = encode(tmp_path / "a.h264", "libx264", bf="2")
+    video = open_video(path)
+    assert [number(video[k]) for k in (0, 129, 64, 65)] == [0, 129, 64, 65]
+    np.testing.assert_allclose(video.t_s, np.arange(N) / 25)
+    assert video.findings == ("the file holds no times; they are number / 25 Hz",)
+
+
+@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), -1), ((0, -1, 1, 0), 1), ((-1, 0, 0, -1), 2)])
+def test_pictures_of_a_turned_telephone_are_upright(matrix: tuple[int, ...], turns: int, tmp_path: Path):
+    """The matrix of an MP4 track turns what is shown: by 90 degrees to the right or left, or upside down."""
+    path = encode(tmp_path / "a.mp4", "libx264")
+    straight = open_video(path)[5]
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40  # version, times, track, duration, layer and volume come before the matrix
+    a, b, c, d = (value * 65_536 for value in matrix)
+    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    video = open_video(path)
+    assert video.shape[1:] == ((160, 32) if turns % 2 else (32, 160))
+    np.testing.assert_array_equal(video[5], np.rot90(straight, turns))
+    assert video.colour(5).shape == (*video.shape[1:], 3)
+
+
+def test_colour_becomes_grey_by_luma(tmp_path: Path):
+    """Red, green and blue have grey levels of BT.601 (76, 150, 29) within 4."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 16, "bgr0"
+        image = np.zeros((16, 48, 3), np.uint8)
+        for k in range(3):
+            image[:, 16 * k : 16 * k + 16, k] = 255
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+    video = open_video(path)
+    assert np.abs(video[0][8, 8::16].astype(int) - [76, 150, 29]).max() <= 4
+    np.testing.assert_array_equal(video.colour(0), image)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError
 
-__all__ = ["VideoFrames", "open_video", "write_ffv1"]
+__all__ = ["VideoFrames", "frame_times", "open_video", "write_ffv1"]
 
 _TICK = Fraction(1, 1000)  # Matroska's customary resolution
 _SMALL = 400_000  # pixels up to which starting threads costs more than it saves
@@ -125,7 +126,8 @@ def open_video(path: str | os.PathLike[str]) -> VideoFrames:
     Returns
     -------
     VideoFrames
-        Lazy frames (n, height, width); nothing is decoded yet.
+        Lazy frames (n, height, width), grey and upright; only the first is decoded yet. What is odd about the times,
+        such as a container that knows none, is in its ``findings``.
 
     Raises
     ------
@@ -133,6 +135,59 @@ def open_video(path: str | os.PathLike[str]) -> VideoFrames:
         If the file is missing, empty, or holds no video that can be read.
     """
     path = Path(path)
+    table = _table(path)
+    try:
+        with av.open(str(path)) as container:
+            first = next(container.decode(video=0))
+            height, width = _turned(np.empty((first.height, first.width)), first).shape
+    except (av.error.FFmpegError, StopIteration) as error:
+        reason = getattr(error, "strerror", None) or "no frame can be decoded"
+        raise DataError(f"{path.name}: expected a video file, got one that cannot be read ({reason})") from None
+    return VideoFrames(path, table.ticks, table.keys, table.time_base, (height, width), table.findings)
+
+
+def frame_times(path: str | os.PathLike[str]) -> NDArray[np.float64]:
+    """
+    List when frames are to be shown, as the container has it, without decoding any (AVI with frames out of order apart).
+
+    Parameters
+    ----------
+    path
+        Any video that FFmpeg reads.
+
+    Returns
+    -------
+    (n,) float64
+        Times [s] in order of presentation; errors as in `open_video`, which also tells what is odd about them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     n = write_ffv1(f"{folder}/a.mkv", (np.zeros((8, 8), np.uint8) for _ in range(3)), np.array([7.0, 7.2, 7.3]))
+    ...     frame_times(f"{folder}/a.mkv").tolist()
+    [0.0, 0.2, 0.3]
+    """
+    table = _table(Path(path))
+    return table.ticks * float(table.time_base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """
+    Presentation times [ticks] of all frames in order, and those at which decoding can start.
+
+    Without presentation times (AVI with frames stored out of order, bare streams) there are no such places: None.
+    """
+
+    ticks: NDArray[np.int64]
+    keys: NDArray[np.int64] | None
+    time_base: Fraction
+    findings: tuple[str, ...]
+
+
+def _table(path: Path) -> _Table:
+    """Read the table of times of a video."""
     if not path.is_file():
         raise DataError(f"{path.name}: expected a video file, got {'a folder' if path.is_dir() else 'no file'}")
     if path.stat().st_size == 0:
@@ -141,41 +196,46 @@ def open_video(path: str | os.PathLike[str]) -> VideoFrames:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise DataError(f"{path.name}: expected a video stream, got none; is it a sound file?")
-            stream = container.streams.video[0]
-            ticks, keys = _table(container, stream)
-            time_base = Fraction(stream.time_base)
-        if keys is None:  # no presentation times: only decoding tells how many pictures there are
-            ticks = _counted(path, ticks)
-        if ticks.size == 0:
-            raise DataError(f"{path.name}: expected at least one frame, got none; was the recording cut short?")
-        with av.open(str(path)) as container:
-            first = next(container.decode(video=0))
-            height, width = _turned(np.empty((first.height, first.width)), first).shape
-        return VideoFrames(path, ticks, keys, time_base, (height, width))
-    except (av.error.FFmpegError, StopIteration) as error:
-        reason = getattr(error, "strerror", None) or "no frame can be decoded"
-        raise DataError(f"{path.name}: expected a video file, got one that cannot be read ({reason})") from None
+            table = _of_packets(container, container.streams.video[0])
+        if table.keys is None:  # no presentation times: only decoding tells how many pictures there are
+            table = replace(table, ticks=_counted(path, table.ticks))
+    except av.error.FFmpegError as error:
+        raise DataError(f"{path.name}: expected a video file, got one that cannot be read ({error.strerror})") from None
+    if table.ticks.size == 0:
+        raise DataError(f"{path.name}: expected at least one frame, got none; was the recording cut short?")
+    return table
 
 
-def _table(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """
-    Presentation times [ticks] of all frames in order, and those at which decoding can start; no decoding.
-
-    Without presentation times (AVI with frames stored out of order) the second is None.
-    """
+def _of_packets(container: Any, stream: Any) -> _Table:
+    """Read times from the packets of a stream; no decoding."""
     stamps, keys = [], []
-    complete = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
+    avi = container.format.name == "avi"
+    complete = not (avi and stream.codec_context.has_b_frames)
+    n = unstamped = 0
     for packet in container.demux(stream):
         if packet.size == 0 or packet.is_discard:
             continue
+        n += 1
         complete &= packet.pts is not None
         stamp = packet.pts if packet.pts is not None else packet.dts
         if stamp is None:
+            unstamped += 1
             continue
         stamps.append(stamp)
         if packet.is_keyframe:
             keys.append(stamp)
-    return np.unique(np.array(stamps, dtype=np.int64)), np.unique(np.array(keys, dtype=np.int64)) if complete else None
+    rate = stream.average_rate or stream.guessed_rate
+    ticks, time_base, findings = np.unique(np.array(stamps, dtype=np.int64)), Fraction(stream.time_base), []
+    if n and not stamps and rate:
+        ticks, time_base = np.arange(n, dtype=np.int64), 1 / Fraction(rate)
+        findings.append(f"the file holds no times; they are number / {float(rate):g} Hz")
+    elif avi:
+        findings.append(f"AVI knows the number of a frame, not its time; times are number / {1 / float(time_base):g} Hz")
+    if stamps and unstamped:
+        findings.append(f"{unstamped} of {n} frames have no time")
+    if len(stamps) > ticks.size > 0:
+        findings.append(f"{len(stamps) - ticks.size} frames have the time of another one and cannot be told from it")
+    return _Table(ticks, np.unique(np.array(keys, dtype=np.int64)) if complete else None, time_base, tuple(findings))
 
 
 def _counted(path: Path, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -216,6 +276,8 @@ class VideoFrames:
         Seconds per tick.
     size
         (height, width).
+    findings
+        What is odd about the times, one sentence each.
     """
 
     dtype = np.dtype(np.uint8)
@@ -228,8 +290,9 @@ class VideoFrames:
         keys: NDArray[np.int64] | None,
         time_base: Fraction,
         size: tuple[int, int],
+        findings: tuple[str, ...] = (),
     ) -> None:
-        self.path = path
+        self.path, self.findings = path, findings
         self._ticks, self._keys, self._time_base, self._size = ticks, keys, time_base, size
         self._container: Any = None
         self._decoded: Iterator[Any] = iter(())
