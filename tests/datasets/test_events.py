@@ -31,7 +31,7 @@ def test_rows_by_hand():
     assert rows[1] | {"onset": "", "duration": "", "trial_type": "", "marker": "", "kind_rule": ""} == {
         "onset": "", "duration": "", "trial_type": "", "marker": "", "kind_rule": "",
         "coder": "A", "kind": "micro", "apex": "1.200000", "offset": "1.400000", "aus": "AU4,AU12L", "emotion": "happy",
-        "target": "happy", "stimulus": "happy-2", "uncertainty": "0.004000", "source": "coding.xlsx:2",
+        "target": "happy", "stimulus": "happy-2", "uncertainty": "0.004000", "max_error": None, "source": "coding.xlsx:2",
     }  # fmt: skip
     assert (rows[2]["aus"], rows[2]["emotion"], rows[2]["uncertainty"]) == (None, None, None)
     assert (rows[3]["coder"], rows[3]["apex"], rows[3]["target"]) == (None, None, "fear")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import mmme.study.agreement as module
-from mmme.cli.agreement import agree
+from mmme.cli import cli
 from mmme.errors import ConfigError, DataError
 from mmme.interval import Interval
 from mmme.io.bids_tsv import read_json, read_tsv
@@ -164,13 +164,13 @@ def test_consensus_table(simulated, tmp_path):
 
 def test_verb(simulated, tmp_path):
     """The verb prints a table for each pair, writes the consensus, and gives JSON."""
-    done = CliRunner().invoke(agree, [str(tmp_path), "--quiet", "--out", str(tmp_path / "c.tsv")])
+    done = CliRunner().invoke(cli, ["agree", str(tmp_path), "--quiet", "--out", str(tmp_path / "c.tsv")])
     assert done.exit_code == 0, done.output
     assert "A and B: 2 subjects, 4 and 4 events, 2 of both; trials of both 3, of A only 0, of B only 1" in done.output
     assert "kind: kappa" in done.output
     assert "consensus: 7 events, 2 agreed, 5 one coder only; 7 rows in" in done.output
     assert (tmp_path / "c.tsv").is_file()
-    as_json = CliRunner().invoke(agree, [str(tmp_path), "--quiet", "--json"])
+    as_json = CliRunner().invoke(cli, ["agree", str(tmp_path), "--quiet", "--json"])
     assert '"n_pairs": 2' in as_json.output
     assert "NaN" not in as_json.output
 
@@ -185,7 +185,7 @@ def test_failures(simulated, monkeypatch, tmp_path):
 
     monkeypatch.setattr(module, "aligned", some)
     assert agree_study(tmp_path).failures == ("S02: S02: no markers",)
-    done = CliRunner().invoke(agree, [str(tmp_path), "--quiet"])
+    done = CliRunner().invoke(cli, ["agree", str(tmp_path), "--quiet"])
     assert done.exit_code == 1
     del simulated["S01"][:], simulated["S02"][:]
     with pytest.raises(DataError, match="expected rows of two coders at least, got A; nothing to compare"):

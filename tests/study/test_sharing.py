@@ -7,7 +7,7 @@ import stat
 import pytest
 from click.testing import CliRunner
 
-from mmme.cli.sharing import share
+from mmme.cli import cli
 from mmme.datasets.manifest import MANIFEST, write_manifest
 from mmme.errors import ConfigError, DataError
 from mmme.study import sharing
@@ -124,17 +124,17 @@ def test_no_validator(study, tmp_path, monkeypatch):
 def test_verb(study, key):
     """The verb ends with 0 and writes the manifest when nothing is found, and with 1 and no manifest when something is."""
     asked = [str(study), "--key", str(key), "--date", "20240630", "--no-bids"]
-    done = CliRunner().invoke(share, [*asked, "--write-manifest"])
+    done = CliRunner().invoke(cli, ["share", *asked, "--write-manifest"])
     assert done.exit_code == 0, done.output
     assert "nothing found that must not be shared" in done.output
     (study / MANIFEST).unlink()
     (study / "notes.txt").write_text("Anna", encoding="utf-8")
     write_manifest(study)
     before = (study / MANIFEST).read_bytes()
-    done = CliRunner().invoke(share, [*asked, "--write-manifest"])
+    done = CliRunner().invoke(cli, ["share", *asked, "--write-manifest"])
     assert done.exit_code == 1
     assert "notes.txt, line 1: name of S01" in done.output
     assert "not fit to be shared" in done.output
     assert "Anna" not in done.output
     assert (study / MANIFEST).read_bytes() == before
-    assert json.loads(CliRunner().invoke(share, [*asked, "--json"]).output)[0]["code"] == "D022"
+    assert json.loads(CliRunner().invoke(cli, ["share", *asked, "--json"]).output)[0]["code"] == "D022"

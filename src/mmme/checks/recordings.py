@@ -262,7 +262,8 @@ def _placement_findings(recording: Recording, timeline: Timeline, trials: Trials
         f"{worst.source} by {1e3 * worst.difference_s:.1f} ms; did a clock jump, or one device see an edge late?"
     )
     place = f"{timeline.subject}/{timeline.session}"
-    return [Finding("A006", "warning", place, text, tuple(p.source for p in apart))]
+    few = len(apart) <= MANY_REPAIRED * sum(len(trial.expressions) for trial in trials.trials)
+    return [Finding("A006", "note" if few else "warning", place, text, tuple(p.source for p in apart))]
 
 
 def _own_overlaps(trial: Trial) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmme.datasets.catalogue import DatasetInfo, layout_text
-from mmme.datasets.dates import shift_days
+from mmme.datasets.dates import shifted
 from mmme.datasets.layout import CODED_COLUMNS, Contents, RecordingFiles, cell
 from mmme.io.bids_tsv import write_json, write_tsv
 from mmme.types import CodedEvent, Finding
@@ -117,8 +117,8 @@ def _shifted(day: str, secret: str, subject: str) -> str:
     """Day of recording, moved by the subject's shift; unknown without a day or a secret."""
     if len(day) != 8 or not secret:
         return ""
-    moved = dt.date(int(day[:4]), int(day[4:6]), int(day[6:])) - dt.timedelta(days=abs(shift_days(secret, subject)))
-    return f"{moved.isoformat()}T00:00:00"
+    moment = dt.datetime(int(day[:4]), int(day[4:6]), int(day[6:]))  # noqa: DTZ001 - a calendar day has no zone
+    return shifted(moment, secret, subject).isoformat()
 
 
 def _write_description(out: Path, info: DatasetInfo, sha256: str, *, simulated: bool) -> None:

@@ -58,6 +58,7 @@ EVENT_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "stimulus": {"Description": "Which stimulus"},
     "marker": {"Description": "Trigger value of the trial"},
     "uncertainty": {"Description": "Standard uncertainty of onset, apex and offset of an expression", "Units": "s"},
+    "max_error": {"Description": "Bound on the error of onset, apex and offset: none should be further off", "Units": "s"},
     "source": {"Description": "Annotation table and row that the expression was read from"},
 }
 """What each column means: the sidecar, apart from what is said of the task."""
@@ -172,6 +173,7 @@ def _expression_row(
         "stimulus": trial.stimulus or None,
         "marker": marker,
         "uncertainty": _seconds(seen.uncertainty_s),
+        "max_error": _seconds(seen.max_error_s),
         "source": seen.source or None,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from mmme.datasets.study import Study, open_study
 from mmme.errors import DataError, MmmeError
 from mmme.io.bids_tsv import write_json, write_tsv
 from mmme.study.recordings import aligned, cut_into_trials
+from mmme.study.sharing import public_texts
 from mmme.trials import rule_kind
 from mmme.types import Finding
 from mmme.workers import Workers
@@ -180,8 +181,10 @@ def write_events(study: Study) -> tuple[Finding, ...]:
 def refuse_leaks(study: Path, plan: ImportPlan) -> None:
     """Scan the finished study for what must not leave the laboratory; `DataError` with all places."""
     own_codes = not plan.key.secret
-    names: Sequence[str] = [] if own_codes else list(plan.key.codes)
-    leaks = find_leaks(study, names=names, dates=sorted({s.date for s in plan.sessions if s.date}))
+    names = {} if own_codes else plan.key.codes
+    dates = sorted({s.date for s in plan.sessions if s.date})
+    public = (*public_texts(study), plan.info.citation, plan.info.title)
+    leaks = find_leaks(study, names=names, dates=dates, public=[text for text in public if text])
     if leaks:
         lines = "\n".join(f"  - {leak}" for leak in leaks[:20])
         more = f"\n  - ... and {len(leaks) - 20} more" if len(leaks) > 20 else ""
