@@ -9,16 +9,14 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
-from mmme.cli.coding import coding
-from mmme.cli.console import Verbs
+from mmme.cli import cli
 from mmme.io.bids_tsv import read_tsv
 
 HEADER = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Action Units", "Estimated Emotion"]
 
 
 def run(*arguments: object) -> Result:
-    group = Verbs(commands={"coding": coding})
-    return CliRunner().invoke(group, ["coding", *(str(a) for a in arguments)], catch_exceptions=False)
+    return CliRunner().invoke(cli, ["coding", *(str(a) for a in arguments)], catch_exceptions=False)
 
 
 @pytest.fixture

@@ -24,7 +24,13 @@ def reference(group: click.Group) -> str:
         "interrupted (what was finished is kept).",
     ]
     for name, command in group.commands.items():
-        context = click.Context(command, info_name=f"mmme {name}", terminal_width=100, max_content_width=100)
+        context = click.Context(
+            command,
+            info_name=f"mmme {name}",
+            terminal_width=100,
+            max_content_width=100,
+            help_option_names=group.context_settings["help_option_names"],
+        )
         parts += ["", f"## mmme {name}", "", "```text", command.get_help(context).rstrip(), "```"]
     return "\n".join(parts) + "\n"
 
