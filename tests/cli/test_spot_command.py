@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmme.cli import cli
-from mmme.io.video import write_ffv1
+from mmme.io.ffv1 import write_ffv1
 from mmme.simulate import simulate_clip
 
 

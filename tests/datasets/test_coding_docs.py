@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmme.datasets.catalogue import dataset_info, dataset_names
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.spec import CodingSpec
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "coding.md").read_text(encoding="utf-8")
 

@@ -11,9 +11,9 @@ import pytest
 
 from mmme.config import validated
 from mmme.datasets.catalogue import dataset_info, dataset_names
-from mmme.datasets.coding import CodingTable, read_coding_rows, recognise_table
-from mmme.datasets.coding_recognition import coding_spec_of
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.reading import CodingTable, read_coding_rows
+from mmme.datasets.coding.recognition import coding_spec_of, recognise_table
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.errors import ConfigError, DataError
 from mmme.types import CodingRow, FrameStamp
 

@@ -16,7 +16,7 @@ from mmme.datasets.opening import open_session
 from mmme.datasets.raw import find_sessions
 from mmme.datasets.study import open_study
 from mmme.errors import ConfigError, DataError
-from mmme.io.video import write_ffv1
+from mmme.io.ffv1 import write_ffv1
 from mmme.trials import build_trials
 
 BOX = """

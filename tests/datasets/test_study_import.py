@@ -170,16 +170,16 @@ def test_a_kill_in_the_middle_leaves_no_half_subject(raw: Raw, tmp_path: Path):
     folder, _ = raw
     script = f"""
 import os
-from mmme.datasets import opening
+from mmme.datasets import videos
 from mmme.datasets.importing import import_session, plan_import
 plan = plan_import({str(folder)!r}, {str(tmp_path / "study")!r}, {str(tmp_path / "key.csv")!r})
-read = opening.read_grey
+read = videos.read_grey
 def die(path, count=[0]):
     count[0] += 1
     if count[0] == 100:
         os._exit(9)
     return read(path)
-opening.read_grey = die
+videos.read_grey = die
 import_session(plan.sessions[0], {str(tmp_path / "study")!r}, 'S01')
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9

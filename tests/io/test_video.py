@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mmme.errors import DataError
-from mmme.io.video import frame_times, open_video, write_ffv1
+from mmme.io.ffv1 import write_ffv1
+from mmme.io.video import frame_times, open_video
 
 N = 130
 

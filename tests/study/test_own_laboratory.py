@@ -16,7 +16,7 @@ from mmme.align import align
 from mmme.cli import cli
 from mmme.datasets.study import open_study
 from mmme.io.brainvision import write_brainvision
-from mmme.io.video import write_ffv1
+from mmme.io.ffv1 import write_ffv1
 from mmme.study.checking import check_path
 from mmme.study.recordings import cut_into_trials
 

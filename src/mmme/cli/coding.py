@@ -36,8 +36,8 @@ def coding(
     Excel sheets, CSV, TSV, ELAN (.eaf), BORIS (.boris and exports), BIDS events. Prints counts of rows, participants,
     videos, kinds, emotions and action units; names of participants are never shown.
     """
-    from mmme.datasets.coding_recognition import coding_spec_of
-    from mmme.datasets.coding_summary import coding_summary, read_any_coding, write_coding_tsv
+    from mmme.datasets.coding.recognition import coding_spec_of
+    from mmme.datasets.coding.summary import coding_summary, read_any_coding, write_coding_tsv
 
     info, read = read_any_coding(table, dataset=dataset, layout=layout, sheet=sheet)
     summary = coding_summary(info, read)

@@ -30,7 +30,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from mmme.config import Section, validated
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.errors import ConfigError, unknown_name
 
 __all__ = ["Clips", "DatasetInfo", "Device", "Sessions", "dataset_info", "dataset_names", "parse_info"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmme.datasets.catalogue import DatasetInfo, dataset_info
 from mmme.datasets.clips import find_clips
-from mmme.datasets.coding import CodingTable, read_coding_rows
+from mmme.datasets.coding.reading import CodingTable, read_coding_rows
 from mmme.datasets.corrections import apply_corrections, read_corrections
 from mmme.datasets.describing import write_study_files
 from mmme.datasets.layout import Contents, RecordingFiles, recordings_of

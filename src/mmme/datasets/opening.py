@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mmme.datasets.catalogue import Device
 from mmme.datasets.raw import RawSession, session_hash
 from mmme.datasets.signals import CARRIERS, recognise
+from mmme.datasets.videos import VIDEO_SUFFIXES, OpenVideo, frame_changes, open_face_video
 from mmme.errors import DataError, MmmeError, raise_faults
 from mmme.io.eeg import EEG_SUFFIXES
-from mmme.io.frames import FrameClock, FrameIndex, frame_clock, frame_markers, index_frames
-from mmme.io.image import read_grey
 from mmme.io.triggers import Triggers, from_column, from_lines, from_texts
-from mmme.types import Finding, Level, Markers, Reading, Recording, Samples, Source, Stream
+from mmme.types import Finding, Level, Markers, Reading, Recording, Source, Stream
 
-__all__ = ["FrameImages", "OpenDevice", "OpenSession", "OpenVideo", "open_session", "read_session", "reader_of"]
+__all__ = ["OpenDevice", "OpenSession", "open_session", "read_session", "reader_of"]
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".wmv")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenVideo:
-    """
-    Frames and their times.
-
-    Parameters
-    ----------
-    images : (n, height, width) uint8
-        Read when asked for.
-    t_s, uncertainty_s : (n,) float64
-        Time taken and its standard uncertainty [s]; NaN where it is unknown.
-    rate_hz
-        Rate measured (or nominal).
-    host_s : (n,) float64 or None
-        Stamps as saved.
-    code, marker : (n,) int64 or None
-        Running codes and trigger values.
-    number : (n,) int64 or None
-        Numbers by which annotation tables count frames, from 0; None where that is the place in the video.
-    """
-
-    images: Samples
-    t_s: NDArray[np.float64]
-    uncertainty_s: NDArray[np.float64]
-    rate_hz: float
-    host_s: NDArray[np.float64] | None = None
-    code: NDArray[np.int64] | None = None
-    marker: NDArray[np.int64] | None = None
-    number: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,43 +48,6 @@ class OpenSession:
     def findings(self) -> tuple[Finding, ...]:
         """What was odd, over all devices."""
         return tuple(finding for device in self.devices.values() for finding in device.findings)
-
-
-class FrameImages:
-    """Frames (n, height, width) of a folder of images, read when asked for."""
-
-    dtype = np.dtype(np.uint8)
-    ndim = 3
-
-    def __init__(self, frames: FrameIndex) -> None:
-        self._frames = frames
-        self._size = read_grey(frames.folder / frames.names[0]).shape
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, height, width)."""
-        return (len(self._frames), *self._size)
-
-    def __len__(self) -> int:
-        """Count frames."""
-        return len(self._frames)
-
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """Frame after frame."""
-        folder = str(self._frames.folder)
-        return (read_grey(f"{folder}/{name}") for name in self._frames.names)
-
-    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
-        """Return one frame, or several as (m, height, width)."""
-        folder, names = self._frames.folder, self._frames.names
-        if isinstance(index, (int, np.integer)):
-            return read_grey(folder / names[int(index)])
-        wanted = np.arange(len(names))[index]
-        return (
-            np.stack([read_grey(folder / names[i]) for i in wanted])
-            if wanted.size
-            else np.empty((0, *self._size), np.uint8)
-        )
 
 
 def reader_of(path: Path, device: Device) -> Callable[[Path], Reading] | None:
@@ -263,123 +189,13 @@ def _triggers(device: Device, reading: Reading, carriers: Mapping[str, Stream]) 
 
 
 def _video(name: str, session: RawSession, readings: Mapping[str, Reading]) -> OpenDevice:
-    """Frames of a folder or a video file, with their times."""
-    device, path = session.info.devices[name], session.files[name]
-    if path.is_dir():
-        return _frame_folder(name, device, path, session)
-    from mmme.io.video import open_video
-
-    frames = open_video(path)
-    odd: list[Finding] = []
-    marker = code = None
-    if device.times in readings:
-        t_s, code = _stream_times(readings[device.times], len(frames), device.times)
-    elif device.times:
-        t_s, marker = _table_times(device, path.parent, session, len(frames))
-    else:
-        t_s = frames.t_s
-        odd.append(
-            _finding("D019", "note", name, "frame times are those of the video file; how exact they are is not known")
-        )
-    video = OpenVideo(frames, t_s, np.full(len(t_s), np.nan), 1.0 / float(np.median(np.diff(t_s))), None, code, marker)
-    return OpenDevice(name, name, (), _frame_codes(name, device, video, session), video, tuple(odd))
-
-
-def _stream_times(reading: Reading, n: int, whose: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Read times of frames that another recorder noted: rows of picture number and camera counter."""
-    stream = next((s for s in reading.streams if s.name == "frames"), None)
-    if stream is None:
-        raise DataError(f"expected a stream of frame numbers in {whose}, got none")
-    rows = np.asarray(stream.x[:], dtype=np.int64).reshape(len(stream), -1)
-    number = rows[:, 0] - rows[0, 0]
-    if len(number) != n or not np.array_equal(number, np.arange(n)):
-        raise DataError(f"expected a time for each of {n} pictures, got {len(number)} rows up to picture {number.max()}")
-    return stream.t, rows[:, -1]
-
-
-def _table_times(
-    device: Device, folder: Path, session: RawSession, n: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
-    """Read times (and trigger values) of frames from a table beside the video."""
-    from mmme.io.columns import read_columns
-
-    there = sorted(folder.glob(device.times.replace("{name}", session.name).replace("{date}", session.date)))
-    if len(there) != 1:
-        raise DataError(f"expected one table of frame times {device.times}, got {len(there) or 'none'}")
-    reading = read_columns(there[0], time=device.time or None, trigger=device.trigger or None)
-    t_s = reading.streams[0].t
-    if len(t_s) != n:
-        raise DataError(f"expected a time for each of {n} pictures in {device.times}, got {len(t_s)}")
-    trigger = next((s for s in reading.streams if s.name == "trigger"), None)
-    return t_s, None if trigger is None else np.asarray(trigger.x[:], dtype=np.int64)
-
-
-def _frame_folder(name: str, device: Device, path: Path, session: RawSession) -> OpenDevice:
-    """Frames of a folder: times by their stamps and running codes."""
-    frames = index_frames(path, pattern=device.frame_name or None)
-    odd: list[Finding] = []
-    if frames.host_s is None:
-        if device.rate_hz is None:
-            raise DataError("expected times in the names of frames, or rate_hz of the device, got neither")
-        assert frames.number is not None
-        t_s = frames.number / device.rate_hz
-        odd.append(_finding("D019", "note", name, f"frame times are nominal: number / {device.rate_hz:g} Hz"))
-        number = frames.number - device.first_frame
-        unknown = np.full(len(frames), np.nan)
-        video = OpenVideo(FrameImages(frames), t_s, unknown, device.rate_hz, number=number)
-        return OpenDevice(name, name, (), None, video, tuple(odd))
-    clock = _clock(frames.host_s, frames.code, device.rate_hz)
-    if clock.dropped_before.any():
-        lost, stretches = int(clock.dropped_before.sum()), int(np.count_nonzero(clock.dropped_before))
-        share = 100 * lost / (lost + len(frames))
-        odd.append(_finding("D006", "note", name, f"{lost} frames lost in {stretches} places ({share:.2f} %)"))
-    if clock.n_stalls:
-        worst_ms = 1e3 * float(clock.late_s.max())
-        text = f"{clock.n_stalls} stalls of saving, the longest {worst_ms:.0f} ms; frame times are those before the stall"
-        odd.append(_finding("D006", "note", name, text))
-    outages = np.diff(clock.segment) > 0
-    if frames.marker is not None:
-        value, idle = frames.marker, session.info.markers.idle
-        outages &= (value[1:] == value[:-1]) & (value[1:] != idle)
-    if outages.any():
-        longest_s = np.diff(clock.t_s)[outages].max()
-        odd.append(
-            _finding("D006", "warning", name, f"{int(outages.sum())} gaps inside trials, the longest {longest_s:.2f} s")
-        )
-    if clock.missing_before.any():
-        text = f"{int(clock.missing_before.sum())} saved frames have left the folder"
-        odd.append(_finding("D006", "warning", name, text))
-    rate_hz = 1.0 / clock.period_s
-    if device.rate_hz and abs(rate_hz / device.rate_hz - 1) > 0.02:
-        odd.append(
-            _finding(
-                "D019", "warning", name, f"expected {device.rate_hz:g} frames per second, got a period of {rate_hz:.2f} Hz"
-            )
-        )
-    video = OpenVideo(
-        FrameImages(frames), clock.t_s, clock.uncertainty_s, rate_hz, frames.host_s, frames.code, frames.marker
-    )
-    return OpenDevice(name, name, (), _frame_codes(name, device, video, session), video, tuple(odd))
-
-
-def _clock(host_s: NDArray[np.float64], code: NDArray[np.int64], rate_hz: float | None) -> FrameClock:
-    """Reconstruct frame times; the nominal rate decides only where losses make the period look like several."""
-    clock = frame_clock(host_s, code)
-    periods = clock.period_s * (rate_hz or 0.0)
-    if round(periods) > 1 and abs(periods / round(periods) - 1) < 0.05:
-        return frame_clock(host_s, code, nominal_hz=rate_hz)
-    return clock
-
-
-def _frame_codes(name: str, device: Device, video: OpenVideo, session: RawSession) -> Markers | None:
-    """Trigger changes as the camera saw them."""
-    if device.markers != "frames" or video.marker is None:
-        if device.markers == "frames":
-            raise DataError(
-                "expected a trigger value for every frame, got none; is the column 'trigger' of 'times' stated?"
-            )
-        return None
-    return Markers(name, *frame_markers(video.t_s, video.marker, idle=session.info.markers.idle))
+    """Frames of a folder or a video file, with their times and what the camera saw of the trigger."""
+    device = session.info.devices[name]
+    groups = {"name": session.name, "date": session.date}
+    idle = session.info.markers.idle
+    video, odd = open_face_video(session.files[name], device, readings=readings, groups=groups, idle=idle)
+    findings = tuple(_finding(code, level, name, session.masked(text)) for code, level, text in odd)
+    return OpenDevice(name, name, (), frame_changes(name, device, video, idle=idle), video, findings)
 
 
 def _finding(code: str, level: Level, device: str, text: str) -> Finding:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.datasets.layout import TASK, Contents, RecordingFiles
-from mmme.datasets.opening import OpenDevice, OpenSession, OpenVideo
+from mmme.datasets.opening import OpenDevice, OpenSession
+from mmme.datasets.videos import OpenVideo
 from mmme.io.bids_tsv import write_json, write_tsv
 from mmme.io.brainvision import write_brainvision
+from mmme.io.ffv1 import write_ffv1
 from mmme.io.physio_tsv import write_physio
 from mmme.io.samples_tsv import write_samples
-from mmme.io.video import write_ffv1
 from mmme.types import Finding, Stream
 
 __all__ = ["write_recording"]

@@ -12,11 +12,12 @@ import numpy as np
 
 from mmme.datasets.catalogue import DatasetInfo, Device, dataset_info, dataset_names
 from mmme.datasets.clips import find_clips
-from mmme.datasets.coding import read_coding_rows
-from mmme.datasets.coding_recognition import coding_spec_of, recognise_table
-from mmme.datasets.opening import TABLE_SUFFIXES, VIDEO_SUFFIXES, reader_of
+from mmme.datasets.coding.reading import read_coding_rows
+from mmme.datasets.coding.recognition import coding_spec_of, recognise_table
+from mmme.datasets.opening import TABLE_SUFFIXES, reader_of
 from mmme.datasets.raw import RawSession, find_sessions, other_folders
 from mmme.datasets.signals import recognise
+from mmme.datasets.videos import VIDEO_SUFFIXES
 from mmme.errors import DataError, MmmeError
 from mmme.io.eeg import EEG_SUFFIXES
 from mmme.io.frames import index_frames

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmme.datasets.coding_spec import EVENT_ROLES, CodingSpec
+from mmme.datasets.coding.spec import EVENT_ROLES, CodingSpec
 from mmme.errors import DataError
 from mmme.io.action_units import read_action_units
 from mmme.io.coding_table import Layout, Sheet, plain_name

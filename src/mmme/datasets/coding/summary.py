@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mmme.datasets.catalogue import DatasetInfo, dataset_info, dataset_names
-from mmme.datasets.coding import CodingTable, read_coding_rows, recognise_table
-from mmme.datasets.coding_recognition import coding_spec_of
+from mmme.datasets.coding.reading import CodingTable, read_coding_rows
+from mmme.datasets.coding.recognition import coding_spec_of, recognise_table
 from mmme.errors import ConfigError, DataError
 from mmme.io.bids_tsv import write_tsv
 from mmme.types import CodingRow, FrameStamp, Moment

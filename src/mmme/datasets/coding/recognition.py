@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mmme.config import validated
 from mmme.datasets.catalogue import DatasetInfo, dataset_info, dataset_names
-from mmme.datasets.coding_row import as_text
-from mmme.datasets.coding_sheet import find_table
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.rows import as_text
+from mmme.datasets.coding.sheets import find_table
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.errors import ConfigError, DataError
 from mmme.io.boris import is_boris_header
 from mmme.io.coding_table import Layout, Sheet, plain_name, read_sheets

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from mmme.datasets.coding_row import as_text
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.rows import as_text
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.errors import DataError
 from mmme.io.coding_table import Layout, Sheet, choose_sheet, find_header, plain_name
 

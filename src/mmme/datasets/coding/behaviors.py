@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmme.datasets.coding_row import clip_stem, kind_of, matched
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.rows import clip_stem, kind_of, matched
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.io.action_units import read_action_units
 from mmme.io.boris import BorisEvent, boris_events, read_boris
 from mmme.io.coding_table import plain_name, read_sheets

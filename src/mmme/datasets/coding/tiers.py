@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmme.datasets.coding_row import clip_stem, kind_of, matched
-from mmme.datasets.coding_spec import CodingSpec
+from mmme.datasets.coding.rows import clip_stem, kind_of, matched
+from mmme.datasets.coding.spec import CodingSpec
 from mmme.errors import DataError, raise_faults
 from mmme.io.action_units import read_action_units
 from mmme.io.coding_table import plain_name

@@ -15,18 +15,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mmme.datasets.coding_behaviors import behavior_rows
-from mmme.datasets.coding_recognition import recognise_table
-from mmme.datasets.coding_row import Cells, as_text, clip_stem, in_order, matched, rows_of_line
-from mmme.datasets.coding_sheet import find_table, stated_rate
-from mmme.datasets.coding_spec import CodingSpec, Joined
-from mmme.datasets.coding_stamped import stamped_rows
-from mmme.datasets.coding_tiers import tier_rows
+from mmme.datasets.coding.behaviors import behavior_rows
+from mmme.datasets.coding.rows import Cells, as_text, clip_stem, in_order, matched, rows_of_line
+from mmme.datasets.coding.sheets import find_table, stated_rate
+from mmme.datasets.coding.spec import CodingSpec, Joined
+from mmme.datasets.coding.stamped import stamped_rows
+from mmme.datasets.coding.tiers import tier_rows
 from mmme.errors import DataError, raise_faults
 from mmme.io.coding_table import Layout, Sheet, plain_name, read_sheets
 from mmme.types import CodingRow, Finding, listed
 
-__all__ = ["CodingTable", "read_coding_rows", "recognise_table"]
+__all__ = ["CodingTable", "read_coding_rows"]
 
 
 @dataclass(frozen=True, slots=True)
