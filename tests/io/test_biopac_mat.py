@@ -68,11 +68,21 @@ def test_every_column_comes_under_its_label_and_unit(tmp_path: Path):
     assert from_lines(reading.streams[-1]).initial == 100
 
 
-def test_signals_are_views_of_what_was_read(tmp_path: Path):
-    """Neither columns nor lines are copied."""
-    reading = read_biopac_mat(export(tmp_path / "a.mat", n=500))
-    whole = [s.x.base if s.x.base is not None else s.x for s in reading.streams]
+def test_plain_files_stay_on_disk_and_packed_ones_are_there_once(tmp_path: Path):
+    """Columns of a plain file are read in pieces, from any process; those of a packed one are views; both hold the same."""
+    rng = np.random.default_rng(0)
+    content = content_of(None, 500) | {"data": np.asfortranarray(rng.normal(size=(500, 9)))}
+    for name, packed in (("plain", False), ("packed", True)):
+        scipy.io.savemat(tmp_path / f"{name}.mat", content, do_compression=packed)
+    plain, packed = (read_biopac_mat(tmp_path / f"{name}.mat") for name in ("plain", "packed"))
+    for a, b in zip(plain.streams, packed.streams, strict=True):
+        assert (a.name, a.unit, a.x.shape) == (b.name, b.unit, b.x.shape)
+        x = pickle.loads(pickle.dumps(a.x))
+        for rows in (slice(None), slice(3, 400, 7), slice(400, 3, -7), slice(9, 9), 17, -1, np.array([4, 2, 4])):
+            np.testing.assert_array_equal(x[rows], b.x[rows])
+    whole = [s.x.base if s.x.base is not None else s.x for s in packed.streams]
     assert all(np.shares_memory(whole[0], x) for x in whole)
+    assert not any(isinstance(s.x, np.ndarray) for s in plain.streams)
 
 
 def test_time_comes_from_the_sample_interval_and_the_first_sample(tmp_path: Path):
@@ -122,7 +132,7 @@ def test_what_is_odd_is_told(tmp_path: Path):
     labels = np.array(["ECG, X", "Digital (STP Input 3)", "ECG, X"])
     reading = read_biopac_mat(export(tmp_path / "a.mat", data=data, labels=labels, units=np.array(["mV", "V", "mV"])))
     assert [s.name for s in reading.streams] == ["ECG, X", "ECG, X", "lines"]
-    assert reading.streams[-1].x.tolist() == [[0, 0, 0, 5, 0, 0, 0, 0], [0] * 8, [0] * 8]
+    assert reading.streams[-1].x[:].tolist() == [[0, 0, 0, 5, 0, 0, 0, 0], [0] * 8, [0] * 8]
     assert reading.findings == (
         "digital lines 0, 1, 2, 4, 5, 6, 7 were not exported and count as 0",
         "label 'ECG, X' is there 2 times",

@@ -21,6 +21,7 @@ from mmme.types import Finding, Stream
 __all__ = ["write_recording"]
 
 _BLOCK = 50_000  # samples of EEG held at a time
+_LOOK = 1 << 18
 _UNEVEN = 0.25  # sample times may be off a line by this part of a sample
 _DESCRIPTIONS = {
     "ppg": "Photoplethysmogram",
@@ -163,8 +164,13 @@ def _rate(stream: Stream) -> float:
 
 def _is_even(stream: Stream) -> bool:
     """Tell whether samples came at a constant rate."""
-    line = np.linspace(stream.t[0], stream.t[-1], len(stream))
-    return bool(np.abs(stream.t - line).max() <= _UNEVEN * (line[1] - line[0]))
+    step_s = float(stream.t[-1] - stream.t[0]) / (len(stream) - 1)
+    pieces = range(0, len(stream), _LOOK)  # a session has millions of times; another array of them would be felt
+    return all(
+        np.abs(stream.t[k : k + _LOOK] - stream.t[0] - step_s * np.arange(k, min(k + _LOOK, len(stream)))).max()
+        <= _UNEVEN * step_s
+        for k in pieces
+    )
 
 
 def _write_peripheral(

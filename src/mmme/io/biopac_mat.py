@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -20,21 +22,52 @@ __all__ = ["Columns", "read_biopac_mat"]
 _NEEDED = ("data", "labels", "units", "isi", "isi_units")
 _LINE = re.compile(r"digital\s*(?:\(STP input\s*(\d)\)|input\s*(\d)|(\d))", re.IGNORECASE)
 _CACHE = 1 << 24  # bytes
+_MATRIX, _PACKED, _DOUBLES = 14, 15, 9  # types of elements in a file of version 5
+_DOUBLE, _COMPLEX = 6, 0x08  # class of an array, and a flag
+_LOOK = 1 << 18
 _ISI_S = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "us": 1e-6, "µs": 1e-6}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMatrix:
+    """
+    Matrix of a file of version 5 that is not packed: column after column of numbers, from a place in the file on.
+
+    Indexed as HDF5 would show it, by column and rows.
+    """
+
+    path: Path
+    place: int
+    n_columns: int
+    n: int
+
+    def __getitem__(self, index: tuple[int, Any]) -> NDArray[np.float64]:
+        """Return samples of one column."""
+        column, rows = index
+        wanted = np.arange(self.n)[rows] if not isinstance(rows, slice) else range(*rows.indices(self.n))
+        if not len(np.atleast_1d(wanted)):
+            return np.empty(0)
+        first, last = int(np.min(wanted)), int(np.max(wanted))
+        at = self.place + 8 * (column * self.n + first)
+        whole = np.fromfile(self.path, dtype="<f8", count=last - first + 1, offset=at)
+        return whole if isinstance(rows, slice) and rows.step in (None, 1) else whole[np.asarray(wanted) - first]
 
 
 class Columns:
     """
-    Columns of a data set (n, columns) in a file of version 7.3, read when asked for; one (n,) or several (n, m).
+    Columns of a data set (n, columns) that stays in its file, read when asked for; one (n,) or several (n, m).
 
     A column of number -1 is not in the file and is 0 throughout.
     """
 
     dtype = np.dtype(np.float64)
 
-    def __init__(self, path: Path, columns: int | tuple[int, ...]) -> None:
-        self._path, self._columns = path, columns
-        self._data: h5py.Dataset | None = None
+    def __init__(self, path: Path, columns: int | tuple[int, ...], plain: PlainMatrix | None = None) -> None:
+        self._path, self._columns, self._plain = path, columns, plain
+        self._data: Any = plain
+        if plain is not None:
+            self._n = plain.n
+            return
         with h5py.File(path, "r") as file:
             self._n = int(file["data"].shape[1])  # MATLAB's columns are HDF5's rows
 
@@ -61,7 +94,7 @@ class Columns:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file behind when sent to another process."""
-        return {**self.__dict__, "_data": None}
+        return {**self.__dict__, "_data": self._plain}
 
 
 def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:
@@ -77,9 +110,9 @@ def read_biopac_mat(path: str | os.PathLike[str]) -> Reading:
     -------
     Reading
         One stream per column under its label and in its unit, calculated columns too; the columns
-        ``Digital (STP Input 0)`` to 7 as ``lines`` (n, 8), those that were not exported being 0. Columns of version 7.3
-        stay on disk; those of version 5 are views of what MATLAB stored, so that nothing is in memory twice. Labels that
-        repeat, missing lines and, in version 5, values that are not finite are told.
+        ``Digital (STP Input 0)`` to 7 as ``lines`` (n, 8), those that were not exported being 0. Columns stay on disk,
+        unless a file of version 5 is packed: then they are views of what was unpacked, and nothing is in memory twice.
+        Labels that repeat, missing lines and, in version 5, values that are not finite are told.
 
     Raises
     ------
@@ -131,10 +164,15 @@ def _oddities(content: dict[str, Any], labels: list[str], found: dict[int, int |
         for label in dict.fromkeys(labels)
         if labels.count(label) > 1
     ]
-    if "data" in content and not np.isfinite(content["data"].sum()):
-        n = len(content["data"])
-        bad = [n - int(np.isfinite(content["data"][:, k]).sum()) for k in range(len(labels))]
-        odd += [f"{label}: {m} of {n} samples are not finite" for label, m in zip(labels, bad, strict=True) if m]
+    if (data := content.get("data")) is not None:
+        n = data.n if isinstance(data, PlainMatrix) else len(data)
+        for k, label in enumerate(labels):
+            column = (
+                (lambda rows, k=k: data[k, rows]) if isinstance(data, PlainMatrix) else (lambda rows, k=k: data[rows, k])
+            )
+            pieces = (column(slice(start, start + _LOOK)) for start in range(0, n, _LOOK))
+            if bad := sum(int(np.sum(~np.isfinite(piece))) for piece in pieces):
+                odd.append(f"{label}: {bad} of {n} samples are not finite")
     return odd
 
 
@@ -142,6 +180,8 @@ def _part(path: Path, content: dict[str, Any], columns: int | tuple[int, ...]) -
     """Columns of the data: views where they are in memory, else on disk."""
     if "data" not in content:
         return Columns(path, columns)
+    if isinstance(content["data"], PlainMatrix):
+        return Columns(path, columns, content["data"])
     data: NDArray[np.float64] = content["data"]
     if isinstance(columns, int):
         return data[:, columns]
@@ -175,19 +215,65 @@ def _variables(path: Path) -> tuple[dict[str, Any], int, int]:
             }
             columns, n = file["data"].shape
         return content, int(columns), int(n)
+    plain = _plain_matrix(path, "data")
+    wanted = [name for name in (*_NEEDED, "start_sample") if plain is None or name != "data"]
     try:
-        content = scipy.io.loadmat(path, variable_names=[*_NEEDED, "start_sample"])
+        content = scipy.io.loadmat(path, variable_names=wanted)
     except Exception as error:
         raise DataError(
             f"*{path.suffix}: expected a MATLAB file, got one that cannot be read ({type(error).__name__}); cut short?"
         ) from None
+    if plain is not None:
+        content["data"] = plain
     missing = [name for name in _NEEDED if name not in content]
     if missing:
         raise DataError(f"*{path.suffix}: expected an AcqKnowledge export, got one without {', '.join(missing)}")
+    if plain is not None:
+        return content, plain.n_columns, plain.n
     data = np.asarray(content["data"])
     if data.ndim != 2:
         raise DataError(f"*{path.suffix}: expected data (n, columns), got {data.shape}")
     return content, int(data.shape[1]), int(data.shape[0])
+
+
+def _plain_matrix(path: Path, name: str) -> PlainMatrix | None:
+    """
+    Find a matrix of double numbers in a file of version 5; None where it is packed, of another kind, or cut short.
+
+    The file is a row of elements, each after its type and length; a matrix is an element that holds its class, its size,
+    its name and its numbers (MathWorks, MAT-File Format, "Level 5 MAT-File Format").
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(128)[126:128] != b"IM":  # big-endian files are left to SciPy
+            return None
+        while (at := file.tell()) + 8 <= size:
+            kind, length = struct.unpack("<II", file.read(8))
+            if kind != _MATRIX:
+                if kind == _PACKED:
+                    return None
+                file.seek(at + 8 + length)
+                continue
+            flags, dims, label = (_element(file) for _ in range(3))
+            kind, n_bytes = struct.unpack("<II", file.read(8))
+            if label.decode("latin-1") == name:
+                shape = struct.unpack(f"<{len(dims) // 4}i", dims)
+                double = flags[0] == _DOUBLE and not flags[1] & _COMPLEX and kind == _DOUBLES
+                whole = len(shape) == 2 and n_bytes == 8 * shape[0] * shape[1] and file.tell() + n_bytes <= size
+                return PlainMatrix(path, file.tell(), shape[1], shape[0]) if double and whole else None
+            file.seek(at + 8 + length)
+    return None
+
+
+def _element(file: BinaryIO) -> bytes:
+    """Read a small element; up to four bytes share eight with type and length, longer ones end at a multiple of eight."""
+    head = file.read(8)
+    kind, length = struct.unpack("<II", head)
+    if kind >> 16:
+        return head[4 : 4 + (kind >> 16)]
+    content = file.read(length)
+    file.seek(-length % 8, 1)
+    return content
 
 
 def _hdf5_value(file: h5py.File, item: Any) -> Any:
