@@ -44,13 +44,20 @@ class PlainMatrix:
     def __getitem__(self, index: tuple[int, Any]) -> NDArray[np.float64]:
         """Return samples of one column."""
         column, rows = index
-        wanted = np.arange(self.n)[rows] if not isinstance(rows, slice) else range(*rows.indices(self.n))
-        if not len(np.atleast_1d(wanted)):
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(self.n)
+            if step == 1:
+                return self._between(column, start, max(start, stop))
+        wanted = np.arange(self.n)[rows]
+        if not wanted.size:
             return np.empty(0)
-        first, last = int(np.min(wanted)), int(np.max(wanted))
+        first = int(wanted.min())
+        return np.asarray(self._between(column, first, int(wanted.max()) + 1)[wanted - first])
+
+    def _between(self, column: int, first: int, stop: int) -> NDArray[np.float64]:
+        """Read rows of one column, from the first to before the last."""
         at = self.place + 8 * (column * self.n + first)
-        whole = np.fromfile(self.path, dtype="<f8", count=last - first + 1, offset=at)
-        return whole if isinstance(rows, slice) and rows.step in (None, 1) else whole[np.asarray(wanted) - first]
+        return np.fromfile(self.path, dtype="<f8", count=stop - first, offset=at)
 
 
 class Columns:
@@ -88,8 +95,9 @@ class Columns:
         if isinstance(self._columns, int):
             return self._data[self._columns, rows]
         wanted = np.array(self._columns)[columns]
-        blank = np.zeros(np.shape(np.arange(self._n)[rows]))
-        parts = [blank if k < 0 else self._data[k, rows] for k in np.atleast_1d(wanted).tolist()]
+        there = {k: self._data[k, rows] for k in np.atleast_1d(wanted).tolist() if k >= 0}
+        shape = np.shape(next(iter(there.values()))) if there else np.shape(np.arange(self._n)[rows])
+        parts = [there[k] if k >= 0 else np.zeros(shape) for k in np.atleast_1d(wanted).tolist()]
         return np.stack(parts, axis=-1) if np.ndim(wanted) else parts[0]
 
     def __getstate__(self) -> dict[str, Any]:
