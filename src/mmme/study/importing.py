@@ -190,5 +190,6 @@ def refuse_leaks(study: Path, plan: ImportPlan) -> None:
         more = f"\n  - ... and {len(leaks) - 20} more" if len(leaks) > 20 else ""
         raise DataError(
             f"{study.name}: expected no name, date or path of the laboratory in the study, got {len(leaks)}; nothing was "
-            f"deleted, and no manifest was written\n{lines}{more}"
+            "deleted, and no manifest was written; mend the raw file that it comes from (a channel's label, a cell of the "
+            f"annotation table) in a copy, and import that\n{lines}{more}"
         )

@@ -231,7 +231,9 @@ def _survey(path: Path) -> Inspection:
         counts[kind] += 1
         inside = file.relative_to(path)
         place = inside.parent if kind == "frames" else inside
-        pattern = re.sub(r"[0-9]+", "*", place.as_posix().split("/", 1)[-1]) if len(inside.parts) > 1 else f"*{ending}"
+        below = place.as_posix().split("/", 1)[-1].removesuffix(ending)
+        pattern = re.sub(r"[0-9]+", "*", below) + ("" if kind == "frames" else ending)
+        pattern = pattern if len(inside.parts) > 1 else f"*{ending}"
         folders.setdefault(kind, set()).add(inside.parent.as_posix())
         examples.setdefault(kind, pattern)
     if not counts:
@@ -259,7 +261,7 @@ def _survey(path: Path) -> Inspection:
         rows,
         tuple(lacks),
         tuple(notes),
-        _proposal([kind for kind in counts if kind != "other"], examples),
+        _proposal([kind for kind in counts if kind != "other"], examples, [p.name for p in path.iterdir() if p.is_dir()]),
     )
 
 
@@ -277,7 +279,16 @@ def _walk(path: Path) -> Iterator[Path]:
             yield file
 
 
-def _proposal(kinds: Sequence[str], examples: Mapping[str, str]) -> str:
+def _folder_pattern(folders: Sequence[str]) -> str:
+    """Pattern of session folders by the form of their names: with a day at the end, with a day in parts, or without."""
+    for day in (r"\d{8}", r"\d{4}-\d\d-\d\d"):
+        pattern = rf"(?P<name>[A-Za-z0-9]+?)[_-]?(?P<date>{day})"
+        if folders and all(re.fullmatch(pattern, folder) for folder in folders):
+            return pattern
+    return "(?P<name>[A-Za-z0-9_-]+)"
+
+
+def _proposal(kinds: Sequence[str], examples: Mapping[str, str], folders: Sequence[str]) -> str:
     """Beginning of a layout file from the kinds of files that are there."""
     lines = [
         'name = "Our study"',
@@ -285,7 +296,7 @@ def _proposal(kinds: Sequence[str], examples: Mapping[str, str]) -> str:
         "",
         "[sessions]",
         "# path of a session below RAW; (?P<name>...) is the participant, (?P<date>...) and (?P<session>...) are optional",
-        "folder = '(?P<name>[A-Za-z]+)_?(?P<date>\\d{8})'",
+        f"folder = '{_folder_pattern(folders)}'",
     ]
     devices = {
         "EEG": ("eeg", 'markers = "annotations"'),
@@ -293,6 +304,7 @@ def _proposal(kinds: Sequence[str], examples: Mapping[str, str]) -> str:
         "XDF": ("lsl", 'markers = "annotations"'),
         "WFDB": ("monitor", 'markers = "annotations"'),
         "physiology (BIDS)": ("physio", 'markers = "trigger"'),
+        "table": ("box", 'markers = "trigger"   # time, trigger: names of those columns'),
         "frames": ("camera", 'markers = "frames"'),
         "video": ("camera", 'times = "*_frames.csv"   # time and trigger value of every frame\nmarkers = "frames"'),
     }
