@@ -274,6 +274,12 @@ def test_a_study_must_be_one(raw: Raw, writers, tmp_path: Path):
     imported(folder, tmp_path / "study", tmp_path / "key.csv")
     with pytest.raises(MmmeError, match="study: no recording 'S1'; did you mean 'S01'"):
         open_study(tmp_path / "study").recording("S1")
+    contents = open_study(tmp_path / "study").files("S01").contents
+    kept = contents.read_bytes()
+    contents.unlink()
+    with pytest.raises(DataError, match="expected complete recordings of all participants, got none of sub-S01; import"):
+        open_study(tmp_path / "study")
+    contents.write_bytes(kept)
     other = tmp_path / "other"
     zhou = writers.session(other, "zhou", seed=5)
     writers.sheet(other / "coding_file.xlsx", [zhou.row(101, (10, 20, 30))])

@@ -188,4 +188,10 @@ def open_study(path: str | os.PathLike[str]) -> Study:
     if missing:
         raise DataError(f"{path.name}: expected the folders of all participants, got none of {', '.join(missing)}")
     recordings = tuple(name for name in recordings_of(path) if f"sub-{name.split('_')[0]}" in codes)
+    without = [code for code in codes if code not in {f"sub-{name.split('_')[0]}" for name in recordings}]
+    if without:
+        raise DataError(
+            f"{path.name}: expected complete recordings of all participants, got none of {', '.join(without)}; "
+            "import the raw folder again (it may have been imported by another version)"
+        )
     return Study(path, str(content["Name"]), made["layout"], bool(made["simulated"]), made["source_sha256"], recordings)
