@@ -141,7 +141,11 @@ class Workers:
         self._stack.close()
 
     def as_completed(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
-        """Yield one `Outcome` per item as it is done, in any order; inline in the order given."""
+        """
+        Yield one `Outcome` per item as it is done, in any order; inline in the order given.
+
+        An item whose worker died is tried once more, alone, when all others are done.
+        """
         work: Sequence[T] = list(items)
         if self._client is None:
             for index, item in enumerate(work):
@@ -151,19 +155,24 @@ class Workers:
         import cloudpickle
         from distributed import as_completed
 
+        packed = [cloudpickle.dumps((function, item)) for item in work]
         futures: dict[Any, int] = {
-            self._client.submit(_attempt_packed, cloudpickle.dumps((function, item)), pure=False): index
-            for index, item in enumerate(work)
+            self._client.submit(_attempt_packed, part, pure=False): index for index, part in enumerate(packed)
         }
+        lost = []
         for future in as_completed(list(futures), loop=self._client.loop):
             index = futures[future]
             try:
                 value, error = future.result()
-            except Exception as crash:  # the worker itself died: memory, segmentation fault, kill
-                value, error = (
-                    None,
-                    f"worker lost: {type(crash).__name__}; does the item need more memory?",
-                )
+            except Exception:  # the worker itself died: memory, segmentation fault, kill
+                lost.append(index)
+                continue
+            yield Outcome(index, work[index], value, error)
+        for index in lost:  # whoever was waiting on a worker that died is blamed as well, so each is tried alone
+            try:
+                value, error = self._client.submit(_attempt_packed, packed[index], pure=False).result()
+            except Exception as crash:
+                value, error = None, f"worker lost: {type(crash).__name__}; does the item need more memory?"
             yield Outcome(index, work[index], value, error)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[Outcome[T, R]]:
