@@ -112,7 +112,8 @@ class Workers:
     def __enter__(self) -> Workers:
         """Start or reach the cluster, if one is wanted."""
         if self.scheduler or self.jobs > 1:
-            from distributed import Client, LocalCluster  # only here: 0.7 s of import, and not every run needs it
+            import dask  # only here: 0.7 s of import, and not every run needs it
+            from distributed import Client, LocalCluster
 
             if self.scheduler:
                 try:
@@ -122,16 +123,17 @@ class Workers:
                         f"--scheduler: expected a Dask scheduler at {self.scheduler}, got no answer in 10 s; is it running?"
                     ) from error
             else:
-                cluster = self._stack.enter_context(
-                    LocalCluster(
-                        n_workers=self.jobs,
-                        threads_per_worker=1,
-                        processes=True,
-                        dashboard_address=":0",
-                        host="127.0.0.1",
-                        silence_logs=50,
+                with dask.config.set({"distributed.scheduler.allowed-failures": 1}):  # items are tried again alone
+                    cluster = self._stack.enter_context(
+                        LocalCluster(
+                            n_workers=self.jobs,
+                            threads_per_worker=1,
+                            processes=True,
+                            dashboard_address=":0",
+                            host="127.0.0.1",
+                            silence_logs=50,
+                        )
                     )
-                )
                 self._client = self._stack.enter_context(Client(cluster, set_as_default=False))
         return self
 
