@@ -3,15 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmme.errors import DataError, raise_faults
 from mmme.features.registration import transformed
 
-__all__ = ["REGIONS", "region_masks", "skin_mask"]
+__all__ = ["REGIONS", "Regions", "blocks", "region_masks", "skin_mask"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """
+    Named parts of a registered face over which a descriptor is computed.
+
+    Parameters
+    ----------
+    names : (n_regions,)
+        They become parts of column names.
+    masks : (n_regions, height, width) bool
+        Which pixels belong to each; regions may overlap, and none is empty.
+
+    Raises
+    ------
+    DataError
+        If names and masks differ in number, names repeat, or a region holds no pixel.
+    """
+
+    names: tuple[str, ...]
+    masks: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        """Check that each name has its pixels."""
+        if self.masks.ndim != 3 or len(self.names) != self.masks.shape[0]:
+            raise DataError(f"regions: expected a mask for each of {len(self.names)} names, got {self.masks.shape}")
+        faults = [f"{n} holds no pixel" for n, mask in zip(self.names, self.masks, strict=True) if not mask.any()]
+        if len(set(self.names)) != len(self.names):
+            faults.append("names repeat")
+        raise_faults("regions", faults)
+
+    def __len__(self) -> int:
+        """Count regions."""
+        return len(self.names)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Pixels of each, ``(n_regions,)``."""
+        return np.asarray(self.masks.sum(axis=(1, 2)), dtype=np.int64)
+
+
+def blocks(rows: int, columns: int, shape: tuple[int, int]) -> Regions:
+    """
+    Cut an image into a grid of blocks that cover it without overlap.
+
+    Parameters
+    ----------
+    rows, columns
+        How many.
+    shape
+        (height, width) [px]; where it is not a multiple, blocks differ by one pixel.
+
+    Raises
+    ------
+    DataError
+        If there are more blocks than pixels.
+
+    Examples
+    --------
+    >>> grid = blocks(2, 3, (4, 7))
+    >>> grid.names, grid.sizes.tolist()
+    (('r0c0', 'r0c1', 'r0c2', 'r1c0', 'r1c1', 'r1c2'), [6, 4, 4, 6, 4, 4])
+    """
+    if not (1 <= rows <= shape[0] and 1 <= columns <= shape[1]):
+        raise DataError(f"blocks: expected 1 to {shape[0]} rows and 1 to {shape[1]} columns, got {rows} x {columns}")
+    row = np.arange(shape[0]) * rows // shape[0]
+    column = np.arange(shape[1]) * columns // shape[1]
+    index = row[:, None] * columns + column[None, :]
+    names = tuple(f"r{i}c{j}" for i in range(rows) for j in range(columns))
+    return Regions(names, index[None] == np.arange(rows * columns)[:, None, None])
+
 
 #: Landmarks whose hull is a region; right and left are the face's own. In brackets what moves it.
 REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(

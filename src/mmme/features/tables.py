@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,27 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.types import FeatureTable, Sample
 
-__all__ = ["Column", "feature_table", "missing_table", "stack"]
+__all__ = ["Column", "Described", "feature_table", "missing_table", "stack"]
 
 #: Values ``(k,)`` and, per row, why there is none: the empty string where the value holds.
 Column = tuple[NDArray[np.float64], NDArray[np.str_]]
+
+
+class Described(NamedTuple):
+    """
+    One sample, described: what becomes one row of a table.
+
+    Parameters
+    ----------
+    columns : (n,)
+        Names, the same for every sample.
+    values : (n,) float32
+        Finite.
+    """
+
+    columns: tuple[str, ...]
+    values: NDArray[np.float32]
+
 
 #: For a value that came out infinite or undefined although no check refused its window.
 UNDEFINED = "no finite value in the window"
