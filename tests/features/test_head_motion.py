@@ -69,7 +69,9 @@ def test_flow_needs_a_frame_and_a_face_at_the_apex_too(film, known_face):
     """An apex inside a gap, or with the face out of view, is NaN with its reason."""
 
     def one(video):
-        table = flow_images(video, [Sample("a", "S1", "v", "x", 0.8, 1.5, 1.5, Interval(0, 3))], finder=known_face)
+        samples = [Sample(name, "S1", "v", "x", 0.8, at, at, Interval(0, 3)) for name, at in (("a", 1.5), ("b", 0.9))]
+        table = flow_images(video, samples, finder=known_face)
+        assert table.valid[1]
         return table.valid[0], table.reasons[table.reason[0]]
 
     video = film()

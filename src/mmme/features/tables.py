@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.types import FeatureTable, Sample
 
-__all__ = ["Column", "Described", "feature_table", "missing_table", "stack"]
+__all__ = ["Column", "Described", "feature_table", "missing_table", "stack", "undescribed"]
 
 #: Values ``(k,)`` and, per row, why there is none: the empty string where the value holds.
 Column = tuple[NDArray[np.float64], NDArray[np.str_]]
@@ -35,6 +35,8 @@ class Described(NamedTuple):
     values: NDArray[np.float32]
 
 
+#: Stratum of rows that could not be described.
+_WHY = "why undescribed"
 #: For a value that came out infinite or undefined although no check refused its window.
 UNDEFINED = "no finite value in the window"
 
@@ -122,6 +124,56 @@ def missing_table(
     return feature_table(samples, dict.fromkeys(columns, (nothing, why)), origin=origin)
 
 
+def undescribed(samples: Sequence[Sample], why: Sequence[str], *, origin: Mapping[str, str] | None = None) -> FeatureTable:
+    """
+    Keep the rows of which not one could be described, so that nobody knows what columns there would be.
+
+    `stack` gives such a table the columns of the others.
+
+    Parameters
+    ----------
+    samples
+        The rows, in order.
+    why
+        Per row, the reason.
+    origin
+        What was described and how.
+
+    Examples
+    --------
+    >>> from mmme.interval import Interval
+    >>> s = [Sample(f"S0{k}-101", f"S0{k}", "sad-1", "sad", 1.0, 1.1, 1.2, Interval(0.0, 60.0)) for k in (1, 2)]
+    >>> known = feature_table(s[:1], {"hr_bpm": (np.array([60.0]), np.array([""]))})
+    >>> whole = stack([known, undescribed(s[1:], ["no face at the onset"])])
+    >>> whole.X.tolist(), whole.reasons
+    ([[60.0], [nan]], ('', 'no face at the onset'))
+    """
+    return FeatureTable.build(
+        np.empty((len(samples), 0)),
+        [],
+        [s.id for s in samples],
+        [s.subject for s in samples],
+        [s.stimulus for s in samples],
+        [s.label for s in samples],
+        strata={_WHY: list(why)},
+        origin=origin,
+    )
+
+
+def _widened(table: FeatureTable, like: FeatureTable) -> FeatureTable:
+    """Give rows that could not be described the columns of others."""
+    reasons = ["", *dict.fromkeys(table.strata[_WHY].tolist())]
+    code = np.array([reasons.index(why) for why in table.strata[_WHY].tolist()], dtype=np.uint8)
+    return replace(
+        table,
+        X=np.full((len(table), *like.X.shape[1:]), np.nan, dtype=np.float32),
+        columns=like.columns,
+        reason=np.repeat(code[:, None], len(like.columns), axis=1) if like.columns else code,
+        reasons=tuple(reasons),
+        strata=MappingProxyType({k: v for k, v in table.strata.items() if k != _WHY}),
+    )
+
+
 def _limit_reasons(reasons: Mapping[str, int] | Sequence[str]) -> None:
     """Refuse more reasons than one byte can number."""
     if len(reasons) > 255:
@@ -171,9 +223,12 @@ def stack(tables: Sequence[FeatureTable]) -> FeatureTable:
     """
     if not tables:
         raise DataError("stack: expected at least one feature table, got none")
-    first = tables[0]
+    first = next((t for t in tables if _WHY not in t.strata), tables[0])
+    if _WHY not in first.strata:
+        tables = [_widened(t, first) if _WHY in t.strata else t for t in tables]
     faults = []
-    for i, other in enumerate(tables[1:], start=2):
+    one = f"table {1 + next(k for k, t in enumerate(tables) if t is first)}"
+    for i, other in enumerate(tables, start=1):
         missing = [c for c in first.columns if c not in other.columns]
         surplus = [c for c in other.columns if c not in first.columns]
         if missing or surplus:
@@ -182,11 +237,11 @@ def stack(tables: Sequence[FeatureTable]) -> FeatureTable:
             )
             faults.append(f"table {i} {difference}")
         elif other.columns != first.columns:
-            faults.append(f"table {i} has the columns of table 1 in another order")
+            faults.append(f"table {i} has the columns of {one} in another order")
         elif other.X.shape[1:] != first.X.shape[1:]:
-            faults.append(f"table {i} has rows of shape {other.X.shape[1:]}, table 1 of {first.X.shape[1:]}")
+            faults.append(f"table {i} has rows of shape {other.X.shape[1:]}, {one} of {first.X.shape[1:]}")
         if set(other.strata) != set(first.strata):
-            faults.append(f"table {i} has strata {sorted(other.strata)}, table 1 {sorted(first.strata)}")
+            faults.append(f"table {i} has strata {sorted(other.strata)}, {one} {sorted(first.strata)}")
     raise_faults("stack: expected the same columns in every feature table", faults)
     code_of: dict[str, int] = {"": 0}
     reasons = []

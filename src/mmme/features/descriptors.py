@@ -1,0 +1,139 @@
+"""
+Every descriptor of a face, by name, and the one pass over the expressions of a recording that computes those asked for.
+
+A descriptor is a function of one `FaceClip`. It returns named values (`Described`), which become the columns of a table, or
+a tensor, the input of a network; docs/descriptors.md says what each is, with its paper.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmme.errors import DataError, unknown_name
+from mmme.features import network_inputs
+from mmme.features.clips import ClipSettings, FaceClip, NoClipError, open_clip
+from mmme.features.landmarks import FaceFinder, FaceMesh
+from mmme.features.tables import Described, undescribed
+from mmme.types import FeatureTable, Sample, Stream
+
+__all__ = ["FACE_DESCRIPTORS", "describe_faces"]
+
+Value = Described | NDArray[np.float32]
+
+FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
+    {
+        "flow-images": network_inputs.flow_image,
+        "onset-apex-frames": network_inputs.onset_and_apex,
+        "clips": network_inputs.clip_of_fixed_length,
+        "region-motion": network_inputs.region_motion,
+    }
+)
+
+
+def describe_faces(
+    video: Stream,
+    samples: Sequence[Sample],
+    names: Sequence[str],
+    *,
+    settings: ClipSettings | None = None,
+    finder: FaceFinder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, FeatureTable]:
+    """
+    Describe the face of each sample; every frame is read and registered once, whatever the number of descriptors.
+
+    Parameters
+    ----------
+    video
+        Grey frames on the clock of the samples.
+    samples
+        Onset, apex and offset are used.
+    names
+        Of `FACE_DESCRIPTORS`.
+    settings
+        How clips are registered and described.
+    finder
+        Detector; the face mesh by default.
+    progress
+        Called with samples done, and all.
+
+    Returns
+    -------
+    dict
+        A table by name, all with the same rows in the order of the samples. A row without a face, whose apex is its onset,
+        outside the video, or too short for a descriptor is NaN and says so; where that holds for all, the table has no
+        columns (`mmme.features.tables.undescribed`).
+
+    Raises
+    ------
+    ConfigError
+        If a descriptor is not known.
+    DataError
+        If there are no samples.
+    """
+    for name in names:
+        if name not in FACE_DESCRIPTORS:
+            raise unknown_name("descriptor of the face", name, FACE_DESCRIPTORS)
+    if not samples:
+        raise DataError("faces: expected at least one sample, got none; are there expressions of this kind?")
+    settings = settings or ClipSettings()
+    found: dict[str, list[Value | str]] = {name: [] for name in names}
+    with nullcontext(finder) if finder is not None else FaceMesh() as looking:
+        for k, sample in enumerate(samples):
+            for name, value in _described(video, sample, names, looking, settings).items():
+                found[name].append(value)
+            if progress:
+                progress(k + 1, len(samples))
+    return {name: _table(name, samples, values, settings) for name, values in found.items()}
+
+
+def _described(
+    video: Stream, sample: Sample, names: Sequence[str], finder: FaceFinder, settings: ClipSettings
+) -> dict[str, Value | str]:
+    """Return the value of each descriptor, or the reason why there is none."""
+    try:
+        clip = open_clip(video, sample, finder, settings)
+    except NoClipError as why:
+        return dict.fromkeys(names, str(why))
+    values: dict[str, Value | str] = {}
+    for name in names:
+        try:
+            values[name] = FACE_DESCRIPTORS[name](clip)
+        except DataError as why:
+            values[name] = str(why)
+    return values
+
+
+def _table(name: str, samples: Sequence[Sample], values: Sequence[Value | str], settings: ClipSettings) -> FeatureTable:
+    """Put described samples under each other."""
+    why = [value if isinstance(value, str) else "" for value in values]
+    made = [value for value in values if not isinstance(value, str)]
+    origin = {name: json.dumps(asdict(settings), sort_keys=True)}
+    if not made:
+        return undescribed(samples, why, origin=origin)
+    first = made[0]
+    columns, shape = (first.columns, first.values.shape) if isinstance(first, Described) else ((), first.shape)
+    X = np.full((len(samples), *shape), np.nan, dtype=np.float32)
+    for row, value in zip(X, values, strict=True):
+        if not isinstance(value, str):
+            row[...] = value.values if isinstance(value, Described) else value
+    reasons = ["", *dict.fromkeys(text for text in why if text)]
+    code = np.array([reasons.index(text) for text in why], dtype=np.uint8)
+    return FeatureTable.build(
+        X,
+        columns,
+        [s.id for s in samples],
+        [s.subject for s in samples],
+        [s.stimulus for s in samples],
+        [s.label for s in samples],
+        reason=np.repeat(code[:, None], len(columns), axis=1) if columns else code,
+        reasons=reasons,
+        origin=origin,
+    )
