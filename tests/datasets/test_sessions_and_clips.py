@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import openpyxl
@@ -15,8 +16,12 @@ from mmme.datasets.importing import finish_import, import_session, plan_import
 from mmme.datasets.opening import open_session
 from mmme.datasets.raw import find_sessions
 from mmme.datasets.study import open_study
+from mmme.datasets.videos import FrameImages
 from mmme.errors import ConfigError, DataError
+from mmme.io.bids_tsv import read_json
 from mmme.io.ffv1 import write_ffv1
+from mmme.io.frames import index_frames
+from mmme.io.video import open_video
 from mmme.trials import build_trials
 
 BOX = """
@@ -167,3 +172,69 @@ def test_names_need_a_key(tmp_path: Path):
     with pytest.raises(ConfigError, match="study: expected a study outside the raw folder"):
         plan_import(tmp_path / "raw", tmp_path / "raw" / "study", tmp_path / "key.csv", layout=str(tmp_path / "lab.toml"))
     assert dataset_info(str(tmp_path / "lab.toml")).name == "Lab"
+
+
+def test_colour_of_frames_and_of_films_reaches_the_study(tmp_path: Path):
+    """
+    Colour images are kept as RGB, a film in its own planes: colour is there, grey levels are those of the source, and the
+    sidecar says so; grey images stay grey.
+    """
+    raw, rng = tmp_path / "raw", np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, 10, 14, 3)).astype(np.uint8)
+    for name, seen in (("ann", images), ("bob", images[..., 0]), ("cat", None)):
+        (raw / name).mkdir(parents=True)
+        write_box(raw / name / "box.csv")
+        if seen is None:
+            with av.open(str(raw / name / "face.mp4"), "w") as container:
+                stream = container.add_stream("libx264", rate=20)
+                stream.width, stream.height, stream.pix_fmt = 14, 10, "yuv420p"
+                for k, image in enumerate(images):
+                    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                    frame.pts = k
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode(None))
+            continue
+        (raw / name / "face").mkdir()
+        for k, image in enumerate(seen):
+            cv2.imwrite(str(raw / name / "face" / f"img{k}.png"), image[..., ::-1] if image.ndim == 3 else image)
+    text = BOX.format(sessions="folder = '(?P<name>[a-z]+)'", box="box.csv", camera="face*")
+    (tmp_path / "lab.toml").write_text(text + "rate_hz = 20.0\n", encoding="utf-8")
+    plan = plan_import(raw, tmp_path / "study", tmp_path / "key.csv", layout=str(tmp_path / "lab.toml"))
+    told, kept = {}, {}
+    for session in plan.sessions:
+        import_session(session, tmp_path / "study", plan.code(session))
+    finish_import(plan, tmp_path / "study")
+    study = open_study(tmp_path / "study")
+    for name in study.recordings:
+        path = study.files(name).video
+        told[name] = read_json(path.with_suffix(".json"))["Description"]
+        kept[name] = study.recording(name).streams["video"].x
+    ann, bob, cat = (plan.code(s) for s in sorted(plan.sessions, key=lambda s: s.name))
+    assert told[ann] == "One frame per camera frame, colour (RGB); exact times are in frames.tsv."
+    assert told[bob] == "One frame per camera frame, grey; exact times are in frames.tsv."
+    seen = "One frame per camera frame, colour (yuv420p as decoded, nothing resampled); exact times are in frames.tsv."
+    assert told[cat] == seen
+    np.testing.assert_array_equal(np.stack([kept[ann].colour(k) for k in range(12)]), images)
+    np.testing.assert_array_equal(kept[ann][:], FrameImages(index_frames(raw / "ann" / "face"))[:])
+    np.testing.assert_array_equal(kept[bob][:], images[..., 0])
+    film = open_video(raw / "cat" / "face.mp4")
+    np.testing.assert_array_equal(kept[cat][:], film[:])
+    np.testing.assert_array_equal(kept[cat].colour(5), film.colour(5))
+    assert [kept[name].has_colour for name in (ann, bob, cat)] == [True, False, True]
+
+
+def test_grey_among_colour_is_refused(tmp_path: Path):
+    """All images of a folder are as the first: grey levels of one camera and of another are not mixed silently."""
+    grey, colour = np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8)
+    for folder, first, second in (("a", colour, grey), ("b", grey, colour)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "img1.png"), first)
+        cv2.imwrite(str(tmp_path / folder / "img2.png"), second)
+    mixed = FrameImages(index_frames(tmp_path / "a"))
+    assert (mixed.shape, mixed.has_colour, mixed[0].shape, mixed.colour(0).shape) == ((2, 4, 5), True, (4, 5), (4, 5, 3))
+    with pytest.raises(DataError, match="img2.png: expected 8-bit colour, got grey of shape"):
+        mixed[1]
+    other = FrameImages(index_frames(tmp_path / "b"))
+    np.testing.assert_array_equal(other.colour(0), np.zeros((4, 5, 3)))
+    with pytest.raises(DataError, match=r"img2.png: expected 8-bit grey, got uint8 of shape \(4, 5, 3\)"):
+        other[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmme.errors import DataError
 from mmme.io.bids_tsv import read_json, read_numbers, read_tsv, write_json, write_tsv
-from mmme.io.image import read_grey
+from mmme.io.image import luma, read_colour, read_grey, read_image
 
 TEXT = st.text(st.characters(blacklist_categories=("C", "Z")), max_size=8).filter(lambda text: text != "n/a")
 
@@ -86,3 +86,23 @@ def test_grey_images_are_read_as_they_are(tmp_path: Path):
     (tmp_path / "d.tif").write_bytes(b"II*")
     with pytest.raises(DataError, match="d.tif: expected an image, got 3 bytes that are none; was the copy cut short"):
         read_grey(tmp_path / "d.tif")
+
+
+def test_colour_images_are_read_as_they_are(tmp_path: Path):
+    """Red, green, blue as stored; grey stays grey; more bits and transparency are not converted silently."""
+    colour = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+    cv2.imwrite(str(tmp_path / "a.png"), colour[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), colour)
+    np.testing.assert_array_equal(read_colour(tmp_path / "a.png"), colour)
+    by_hand = np.floor(colour @ np.array([0.299, 0.587, 0.114]) + 0.5)
+    assert np.abs(luma(colour) - by_hand).max() <= 1
+    cv2.imwrite(str(tmp_path / "b.tif"), colour[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), colour[..., 0])
+    with pytest.raises(DataError, match=r"b.tif: expected 8-bit colour, got grey of shape \(3, 4\)"):
+        read_colour(tmp_path / "b.tif")
+    cv2.imwrite(str(tmp_path / "c.png"), colour.astype(np.uint16))
+    with pytest.raises(DataError, match=r"c.png: expected 8-bit grey or colour, got uint16 of shape \(3, 4, 3\)"):
+        read_image(tmp_path / "c.png")
+    cv2.imwrite(str(tmp_path / "d.png"), np.zeros((3, 4, 4), np.uint8))
+    with pytest.raises(DataError, match=r"d.png: expected 8-bit grey or colour, got uint8 of shape \(3, 4, 4\)"):
+        read_image(tmp_path / "d.png")

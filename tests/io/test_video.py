@@ -172,7 +172,12 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes_or_refused(lossless, tmp_pat
             r"expected frame 1 as uint8 of \(8, 8\), got uint8 \(8, 9\)",
         ),
         ([np.zeros((8, 8), np.uint16)] * 2, 2, r"expected frame 0 as uint8 of \(8, 8\), got uint16 \(8, 8\)"),
-        ([np.zeros((8, 8, 3), np.uint8)] * 2, 2, r"expected grey frames \(height, width\), got shape \(8, 8, 3\)"),
+        ([np.zeros((8, 8, 2), np.uint8)] * 2, 2, r"expected frames \(height, width\) or \(height, width, 3\), got shape"),
+        (
+            [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)],
+            2,
+            r"expected frame 1 as uint8 of \(8, 8, 3\), got uint8 \(8, 8\)",
+        ),
     ],
 )
 def test_frames_that_do_not_fit_leave_no_file(frames, n: int, message: str, tmp_path: Path):
@@ -250,16 +255,92 @@ def test_pictures_of_a_turned_telephone_are_upright(matrix: tuple[int, ...], tur
 
 
 def test_colour_becomes_grey_by_luma(tmp_path: Path):
-    """Red, green and blue have grey levels of BT.601 (76, 150, 29) within 4."""
+    """Red, green and blue have exactly the grey levels of BT.601: 76, 150, 29."""
     path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 48, 16, "bgr0"
-        image = np.zeros((16, 48, 3), np.uint8)
-        for k in range(3):
-            image[:, 16 * k : 16 * k + 16, k] = 255
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")))
-        container.mux(stream.encode(None))
+    image = np.zeros((16, 48, 3), np.uint8)
+    for k in range(3):
+        image[:, 16 * k : 16 * k + 16, k] = 255
+    write_ffv1(path, iter([image]), np.zeros(1))
     video = open_video(path)
-    assert np.abs(video[0][8, 8::16].astype(int) - [76, 150, 29]).max() <= 4
+    assert video[0][8, 8::16].tolist() == [76, 150, 29]
     np.testing.assert_array_equal(video.colour(0), image)
+
+
+def test_colour_survives(tmp_path: Path):
+    """Red, green and blue of noise come back as written, odd sizes too; the container says that there is colour."""
+    frames = np.random.default_rng(0).integers(0, 256, (5, 37, 53, 3), dtype=np.uint8)
+    write_ffv1(tmp_path / "a.mkv", iter(frames), np.arange(5) / 150)
+    video = open_video(tmp_path / "a.mkv")
+    assert (video.has_colour, video.kept_as, video.shape) == (True, "RGB", (5, 37, 53))
+    np.testing.assert_array_equal(np.stack([video.colour(i) for i in range(5)]), frames)
+    write_ffv1(tmp_path / "b.mkv", iter(frames[..., 0]), np.arange(5) / 150)
+    grey = open_video(tmp_path / "b.mkv")
+    assert (grey.has_colour, grey.kept_as) == (False, "grey")
+    np.testing.assert_array_equal(grey.colour(3), np.repeat(frames[3, :, :, :1], 3, 2))
+
+
+SMOOTH = np.stack([np.add.outer(np.arange(32), np.arange(48)) * k % 256 for k in (1, 2, 3)], axis=2).astype(np.uint8)
+
+
+def source(path: Path, codec: str, pixels: str, full: bool = False) -> Path:
+    """Ten frames of a colour ramp in some pixel format, of limited or of full range."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, pixels
+        if full:
+            stream.codec_context.color_range = 2
+        for k in range(10):
+            frame = av.VideoFrame.from_ndarray(np.roll(SMOOTH, 5 * k, axis=1), format="rgb24").reformat(format=pixels)
+            frame.pts = k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+SOURCES = [
+    ("a.mp4", "libx264", "yuv420p", "yuv420p"),
+    ("a.mp4", "libx264", "yuvj420p", "yuv420p"),
+    ("a.avi", "mjpeg", "yuvj422p", "yuv422p"),
+    ("a.mp4", "libx264", "yuv422p10le", "yuv422p10le"),
+    ("a.avi", "rawvideo", "yuyv422", "yuv422p"),
+    ("a.avi", "rawvideo", "bgr24", "RGB"),
+    ("a.mkv", "ffv1", "bgr0", "RGB"),
+    ("a.mkv", "ffv1", "gray", "grey"),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels", "kept"), SOURCES)
+def test_what_a_container_shows_is_kept_as_it_was_decoded(name: str, codec: str, pixels: str, kept: str, tmp_path: Path):
+    """Grey levels and colour read from the copy are those read from the source; nothing is resampled."""
+    video = open_video(source(tmp_path / name, codec, pixels, full=pixels == "yuvj420p"))
+    assert video.kept_as == kept
+    write_ffv1(tmp_path / "kept.mkv", video.pictures(), video.t_s)
+    copy = open_video(tmp_path / "kept.mkv")
+    assert copy.kept_as == kept
+    np.testing.assert_array_equal(copy[:], video[:])
+    # Where chroma lies between pixels is not kept by the container: equal planes, nearly equal colours (more apart at 10 bit).
+    if "10le" not in pixels:
+        assert np.abs(copy.colour(4).astype(int) - video.colour(4)).max() <= (2 if kept.startswith("yuv") else 0)
+    if kept.startswith("yuv"):
+        for a, b in zip(next(video.pictures()).planes, next(copy.pictures()).planes, strict=True):
+            used = a.width * (2 if "10le" in kept else 1)  # lines are padded
+            rows = [np.frombuffer(p, np.uint8).reshape(-1, p.line_size)[: p.height, :used] for p in (a, b)]
+            np.testing.assert_array_equal(*rows)
+
+
+@pytest.mark.parametrize(("matrix", "turns"), [((1, 0, 0, 1), 0), ((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2)])
+@pytest.mark.parametrize(("pixels", "kept"), [("yuv420p", "yuv420p"), ("yuv422p", "yuv440p")])
+def test_colour_of_a_turned_telephone_is_kept_upright(matrix, turns: int, pixels: str, kept: str, tmp_path: Path):
+    """Planes are turned one by one: grey levels of the copy are those of the source, and stay upright."""
+    path = source(tmp_path / "a.mp4", "libx264", pixels)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40
+    a, b, c, d = (value * 65_536 for value in matrix)
+    content[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    video = open_video(path)
+    write_ffv1(tmp_path / "kept.mkv", video.pictures(), video.t_s)
+    copy = open_video(tmp_path / "kept.mkv")
+    assert copy.kept_as == (kept if turns % 2 else pixels)
+    np.testing.assert_array_equal(copy[:], video[:])
+    assert np.abs(copy.colour(3).astype(int) - video.colour(3)).mean() < 2  # interpolated across instead of along

@@ -14,9 +14,9 @@ from mmme.datasets.catalogue import Device
 from mmme.errors import DataError
 from mmme.io.columns import read_columns
 from mmme.io.frames import FrameClock, FrameIndex, frame_clock, frame_markers, index_frames
-from mmme.io.image import read_grey
-from mmme.io.video import open_video
-from mmme.types import Level, Markers, Reading, Samples
+from mmme.io.image import luma, read_colour, read_grey, read_image
+from mmme.io.video import VideoFrames, open_video
+from mmme.types import Level, Markers, Reading
 
 __all__ = ["VIDEO_SUFFIXES", "FrameImages", "OpenVideo", "frame_changes", "open_face_video"]
 
@@ -32,7 +32,7 @@ class OpenVideo:
     Parameters
     ----------
     images : (n, height, width) uint8
-        Read when asked for.
+        Read when asked for; grey by index, in colour by ``colour(i)``.
     t_s, uncertainty_s : (n,) float64
         Time taken and its standard uncertainty [s]; NaN where it is unknown.
     rate_hz
@@ -45,7 +45,7 @@ class OpenVideo:
         Numbers by which annotation tables count frames, from 0; None where that is the place in the video.
     """
 
-    images: Samples
+    images: FrameImages | VideoFrames
     t_s: NDArray[np.float64]
     uncertainty_s: NDArray[np.float64]
     rate_hz: float
@@ -56,19 +56,41 @@ class OpenVideo:
 
 
 class FrameImages:
-    """Frames (n, height, width) of a folder of images, read when asked for."""
+    """
+    Frames (n, height, width) of a folder of images, read when asked for.
+
+    Grey by index and by iteration: images in colour by their luma (BT.601). All images are grey or all in colour, as the
+    first.
+
+    Parameters
+    ----------
+    frames
+        The folder's frames.
+
+    Raises
+    ------
+    DataError
+        Also when read: if an image is none, has more than 8 bits, or is grey among colour or colour among grey.
+    """
 
     dtype = np.dtype(np.uint8)
     ndim = 3
 
     def __init__(self, frames: FrameIndex) -> None:
         self._frames = frames
-        self._size = read_grey(frames.folder / frames.names[0]).shape
+        first = read_image(frames.folder / frames.names[0])
+        self._size = first.shape[:2]
+        self.has_colour = first.ndim == 3
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, height, width)."""
         return (len(self._frames), *self._size)
+
+    @property
+    def kept_as(self) -> str:
+        """What the frames are kept as without loss: ``grey`` or ``RGB``."""
+        return "RGB" if self.has_colour else "grey"
 
     def __len__(self) -> int:
         """Count frames."""
@@ -77,19 +99,32 @@ class FrameImages:
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """Frame after frame."""
         folder = str(self._frames.folder)
-        return (read_grey(f"{folder}/{name}") for name in self._frames.names)
+        return (self._grey(f"{folder}/{name}") for name in self._frames.names)
 
     def __getitem__(self, index: Any) -> NDArray[np.uint8]:
         """Return one frame, or several as (m, height, width)."""
         folder, names = self._frames.folder, self._frames.names
         if isinstance(index, (int, np.integer)):
-            return read_grey(folder / names[int(index)])
+            return self._grey(folder / names[int(index)])
         wanted = np.arange(len(names))[index]
         return (
-            np.stack([read_grey(folder / names[i]) for i in wanted])
+            np.stack([self._grey(folder / names[i]) for i in wanted])
             if wanted.size
             else np.empty((0, *self._size), np.uint8)
         )
+
+    def colour(self, index: int) -> NDArray[np.uint8]:
+        """One frame as (height, width, 3) red, green, blue; three times the same where there is no colour."""
+        path = self._frames.folder / self._frames.names[index]
+        return read_colour(path) if self.has_colour else np.repeat(read_grey(path)[..., None], 3, axis=2)
+
+    def pictures(self) -> Iterator[NDArray[np.uint8]]:
+        """Frames in order as they are to be kept without loss: (height, width), or (height, width, 3) in colour."""
+        folder, read = str(self._frames.folder), read_colour if self.has_colour else read_grey
+        return (read(f"{folder}/{name}") for name in self._frames.names)
+
+    def _grey(self, path: str | Path) -> NDArray[np.uint8]:
+        return luma(read_colour(path)) if self.has_colour else read_grey(path)
 
 
 def open_face_video(

@@ -22,6 +22,7 @@ __all__ = ["write_recording"]
 
 _BLOCK = 50_000  # samples of EEG held at a time
 _LOOK = 1 << 18
+_SEEN = {"grey": "grey", "RGB": "colour (RGB)"}
 _UNEVEN = 0.25  # sample times may be off a line by this part of a sample
 _DESCRIPTIONS = {
     "ppg": "Photoplethysmogram",
@@ -219,7 +220,8 @@ def _description(stream: str) -> str:
 
 def _write_video(files: RecordingFiles, video: OpenVideo) -> None:
     """Write the video and one row per frame."""
-    write_ffv1(files.video, iter(video.images), video.t_s)
+    write_ffv1(files.video, video.images.pictures(), video.t_s)
+    kept = video.images.kept_as
     n = len(video.t_s)
     columns: dict[str, Sequence[Any]] = {"frame": range(n)}
     if video.number is not None:
@@ -238,7 +240,8 @@ def _write_video(files: RecordingFiles, video: OpenVideo) -> None:
         "VideoCodec": "ffv1",
         "VideoFrameRate": round(video.rate_hz, 6),
         "VideoFrameCount": n,
-        "Description": "One frame per camera frame, grey; exact times are in frames.tsv.",
+        "Description": f"One frame per camera frame, {_SEEN.get(kept, f'colour ({kept} as decoded, nothing resampled)')}; "
+        "exact times are in frames.tsv.",
     }
     write_json(files.video.with_suffix(".json"), content)
 

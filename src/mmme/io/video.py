@@ -12,20 +12,80 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import av
 import av.video.reformatter
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import DataError
 
-__all__ = ["VideoFrames", "frame_times", "open_video"]
+__all__ = ["VideoFrames", "frame_times", "kept_as", "open_video"]
 
 _SMALL = 400_000  # pixels up to which starting threads costs more than it saves
+# packed formats of cameras, and the planar one of the same samples, which FFV1 holds
+_PLANAR = {"nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "nv42": "yuv444p"}
+_PLANAR |= dict.fromkeys(("yuyv422", "uyvy422", "yvyu422"), "yuv422p")
 _SKIP = 48  # frames that are decoded and passed over rather than sought
+
+
+def kept_as(pixels: str) -> str:
+    """
+    Name what frames of a pixel format are kept as: ``grey``, the planes of a YUV format, or ``RGB``.
+
+    Parameters
+    ----------
+    pixels
+        FFmpeg's name of the format.
+
+    Examples
+    --------
+    >>> kept_as("gray"), kept_as("yuvj420p"), kept_as("yuv422p10le"), kept_as("nv12"), kept_as("bgr24")
+    ('grey', 'yuv420p', 'yuv422p10le', 'yuv420p', 'RGB')
+    >>> kept_as("p010le")
+    'RGB, converted from p010le'
+    """
+    layout = av.VideoFormat(pixels)
+    if len(layout.components) < 3 and not layout.has_palette:
+        return "grey"
+    name = _PLANAR.get(pixels, pixels.replace("yuvj", "yuv"))  # yuvj: the old name of full range
+    if name.startswith("yuv4") and name in _held_by_ffv1():
+        return name
+    whole = layout.has_palette or (layout.is_rgb and max(c.bits for c in layout.components) <= 8)
+    return "RGB" if whole else f"RGB, converted from {pixels}"
+
+
+@lru_cache(maxsize=1)
+def _held_by_ffv1() -> frozenset[str]:
+    """Return the pixel formats that FFV1 holds."""
+    return frozenset(f.name for f in av.Codec("ffv1", "w").video_formats or ())
+
+
+def _upright_planes(frame: Any) -> Any:
+    """Return a YUV picture upright, turned plane by plane, so that nothing is sampled anew."""
+    quarter, name = round(float(frame.rotation) / 90) % 4, kept_as(frame.format.name)
+    planar = frame.reformat(format=name) if frame.format.name in _PLANAR else frame
+    if quarter == 0 and name == frame.format.name:
+        return frame
+    width, height = (frame.height, frame.width) if quarter % 2 else (frame.width, frame.height)
+    if quarter % 2:  # chroma that is halved across is then halved along
+        swap = {"yuv422p": "yuv440p", "yuv440p": "yuv422p"}
+        name = next((new + name[7:] for old, new in swap.items() if name.startswith(old)), name)
+    wide = np.dtype("<u2" if planar.format.components[0].bits > 8 else np.uint8)
+    made = av.VideoFrame(width, height, name)
+    for old, new in zip(planar.planes, made.planes, strict=True):
+        values = np.frombuffer(old, wide).reshape(-1, old.line_size // wide.itemsize)[: old.height, : old.width]
+        padded = np.zeros((new.buffer_size // new.line_size, new.line_size // wide.itemsize), wide)
+        padded[: new.height, : new.width] = np.rot90(values, quarter)
+        new.update(padded)
+    full = frame.format.name.startswith("yuvj")
+    made.color_range = av.video.reformatter.ColorRange.JPEG if full else frame.color_range
+    made.colorspace, made.color_primaries, made.color_trc = frame.colorspace, frame.color_primaries, frame.color_trc
+    return made
 
 
 def open_video(path: str | os.PathLike[str]) -> VideoFrames:
@@ -40,8 +100,8 @@ def open_video(path: str | os.PathLike[str]) -> VideoFrames:
     Returns
     -------
     VideoFrames
-        Lazy frames (n, height, width), grey and upright; only the first is decoded yet. What is odd about the times,
-        such as a container that knows none, is in its ``findings``.
+        Lazy frames (n, height, width), grey and upright, and in colour by ``colour(i)``; only the first is decoded yet.
+        What is odd about the times, such as a container that knows none, is in its ``findings``.
 
     Raises
     ------
@@ -54,10 +114,11 @@ def open_video(path: str | os.PathLike[str]) -> VideoFrames:
         with av.open(str(path)) as container:
             first = next(container.decode(video=0))
             height, width = _turned(np.empty((first.height, first.width)), first).shape
+            pixels = first.format.name
     except (av.error.FFmpegError, StopIteration) as error:
         reason = getattr(error, "strerror", None) or "no frame can be decoded"
         raise DataError(f"{path.name}: expected a video file, got one that cannot be read ({reason})") from None
-    return VideoFrames(path, table.ticks, table.keys, table.time_base, (height, width), table.findings)
+    return VideoFrames(path, table.ticks, table.keys, table.time_base, (height, width), pixels, table.findings)
 
 
 def frame_times(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -175,8 +236,8 @@ class VideoFrames:
     Frames of a video file, read when asked for: ``[i]``, ``[a:b]``, ``[a:b:step]``, or iteration.
 
     One decoder stays open and runs forward, so reading in order costs one decode per frame; a jump seeks to the nearest
-    frame at which decoding can start. Grey levels are 8 bit; colour is converted. Copies sent to another process open
-    the file anew.
+    frame at which decoding can start. Grey levels are 8 bit: the luma of the container, and of red, green and blue that of
+    BT.601 (0.299, 0.587, 0.114). Copies sent to another process open the file anew.
 
     Parameters
     ----------
@@ -191,6 +252,8 @@ class VideoFrames:
         Seconds per tick.
     size
         (height, width).
+    pixels
+        FFmpeg's name of the pixel format.
     findings
         What is odd about the times, one sentence each.
     """
@@ -205,9 +268,10 @@ class VideoFrames:
         keys: NDArray[np.int64] | None,
         time_base: Fraction,
         size: tuple[int, int],
+        pixels: str = "gray",
         findings: tuple[str, ...] = (),
     ) -> None:
-        self.path, self.findings = path, findings
+        self.path, self.pixels, self.findings = path, pixels, findings
         self._ticks, self._keys, self._time_base, self._size = ticks, keys, time_base, size
         self._container: Any = None
         self._decoded: Iterator[Any] = iter(())
@@ -219,6 +283,17 @@ class VideoFrames:
     def shape(self) -> tuple[int, int, int]:
         """(n, height, width)."""
         return (self._ticks.size, *self._size)
+
+    @property
+    def has_colour(self) -> bool:
+        """Whether the pixel format has colour; the picture may still be grey."""
+        layout = av.VideoFormat(self.pixels)
+        return len(layout.components) >= 3 or layout.has_palette
+
+    @property
+    def kept_as(self) -> str:
+        """What the frames are kept as without loss: ``grey``, the planes of a YUV format, or ``RGB``."""
+        return kept_as(self.pixels)
 
     @property
     def t_s(self) -> NDArray[np.float64]:
@@ -249,9 +324,22 @@ class VideoFrames:
             yield self[index]
 
     def colour(self, index: int) -> NDArray[np.uint8]:
-        """One frame as (height, width, 3) red, green, blue."""
+        """One frame as (height, width, 3) red, green, blue; three times the same where there is no colour."""
         frame = self._frame(self._inside(index))
         return np.ascontiguousarray(_turned(frame.to_ndarray(format="rgb24"), frame))
+
+    def pictures(self) -> Iterator[NDArray[np.uint8] | av.VideoFrame]:
+        """
+        Frames in order, upright, as they are to be kept without loss: grey arrays, or planes as they were decoded.
+
+        What FFV1 cannot hold plane by plane (packed formats) comes as arrays (height, width, 3) of red, green, blue.
+        """
+        for index in range(len(self)):
+            if not self.has_colour:
+                yield self[index]
+                continue
+            frame = self._frame(index)
+            yield self.colour(index) if self.kept_as.startswith("RGB") else _upright_planes(frame)
 
     def close(self) -> None:
         """Let go of the file; the next access opens it again."""
@@ -274,6 +362,9 @@ class VideoFrames:
         return index % len(self)
 
     def _grey(self, frame: Any) -> NDArray[np.uint8]:
+        if frame.format.is_rgb or frame.format.has_palette:  # FFmpeg would go through limited range, 4 levels off
+            rgb = frame.to_ndarray(format="rgb24")
+            return np.ascontiguousarray(_turned(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), frame))
         if frame.format.name != "gray":
             if self._greyer is None:  # one for all frames: it keeps its tables
                 self._greyer = av.video.reformatter.VideoReformatter()
