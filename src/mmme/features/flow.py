@@ -6,7 +6,7 @@ Flow stays in float pixels: no scaling to bytes, no stretching per image, so tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError, unknown_name
 
-__all__ = ["FLOW_METHODS", "flow", "optical_strain", "strain_tensor"]
+__all__ = [
+    "FLOW_METHODS",
+    "flow",
+    "flow_to_first",
+    "flow_to_next",
+    "magnitude",
+    "optical_strain",
+    "orientation",
+    "strain_tensor",
+]
 
 FloatImage = NDArray[np.float32]
 
@@ -111,6 +120,111 @@ def flow(first: FloatImage, second: FloatImage, *, method: str = "dis") -> Float
     if first.shape != second.shape or first.ndim != 2:
         raise DataError(f"flow: expected two grey images of one size, got {first.shape} and {second.shape}")
     return FLOW_METHODS[method](first, second)
+
+
+def _expect_clip(clip: FloatImage, method: str) -> None:
+    if method not in FLOW_METHODS:
+        raise unknown_name("flow method", method, FLOW_METHODS)
+    if clip.ndim != 3 or len(clip) < 2:
+        raise DataError(f"flow: expected a clip of at least two grey frames (k, height, width), got {clip.shape}")
+
+
+def flow_to_first(clip: FloatImage, *, method: str = "dis") -> Iterator[FloatImage]:
+    """
+    Follow each pixel of the first frame through a clip, one field at a time.
+
+    Most descriptors want the motion since the onset; it keeps growing to the apex, while motion between neighbouring
+    frames is below the noise at high frame rates. Fields come one by one so that a long clip needs no more memory than a
+    short one; ``np.stack(list(...))`` gives ``(k - 1, height, width, 2)``.
+
+    Parameters
+    ----------
+    clip : (k, height, width) float32
+        Registered frames, grey levels 0..255.
+    method
+        As in `flow`.
+
+    Yields
+    ------
+    (height, width, 2) float32
+        Motion from the first frame to the second, then to the third, and so on [px].
+
+    Raises
+    ------
+    ConfigError
+        If the method is not known.
+    DataError
+        If the clip has fewer than two frames.
+
+    Examples
+    --------
+    >>> x = np.indices((64, 64))[1]
+    >>> first = (128 + 60 * np.sin(x / 4) * np.cos(x.T / 5)).astype(np.float32)
+    >>> clip = np.stack([np.roll(first, k, axis=1) for k in range(3)])
+    >>> [bool(abs(np.median(f[8:-8, 8:-8, 0]) - k) < 0.1) for k, f in enumerate(flow_to_first(clip), start=1)]
+    [True, True]
+    """
+    _expect_clip(clip, method)
+    return (flow(clip[0], frame, method=method) for frame in clip[1:])
+
+
+def flow_to_next(clip: FloatImage, *, method: str = "dis") -> Iterator[FloatImage]:
+    """
+    Estimate the motion from each frame of a clip to the next, one field at a time.
+
+    Parameters
+    ----------
+    clip : (k, height, width) float32
+        Registered frames, grey levels 0..255.
+    method
+        As in `flow`.
+
+    Yields
+    ------
+    (height, width, 2) float32
+        ``k - 1`` fields [px per frame].
+
+    Raises
+    ------
+    ConfigError
+        If the method is not known.
+    DataError
+        If the clip has fewer than two frames.
+    """
+    _expect_clip(clip, method)
+    return (flow(clip[k], clip[k + 1], method=method) for k in range(len(clip) - 1))
+
+
+def magnitude(field: FloatImage) -> FloatImage:
+    """
+    Return how far each pixel moved, ``(height, width)`` [px].
+
+    Examples
+    --------
+    >>> float(magnitude(np.array([[[3.0, -4.0]]], dtype=np.float32))[0, 0])
+    5.0
+    """
+    return np.asarray(np.hypot(field[..., 0], field[..., 1]))
+
+
+def orientation(field: FloatImage) -> FloatImage:
+    """
+    Return in which direction each pixel moved, ``(height, width)`` [rad, in [0, 2 pi)].
+
+    0 is to the right and angles grow counter-clockwise as seen on the screen: a raised brow points to pi/2. Fields count
+    y downwards, hence the sign; papers that take the arctangent of v over u without it get the mirrored angle, and the
+    same histograms with their bins in reverse order. What does not move has direction 0.
+
+    Examples
+    --------
+    >>> upwards = np.array([[[0.0, -1.0]]], dtype=np.float32)
+    >>> round(float(orientation(upwards)[0, 0]), 3)
+    1.571
+    """
+    angle = np.arctan2(0 - field[..., 1], field[..., 0])  # not -v, whose negative zero would turn left into -pi
+    full = angle.dtype.type(2 * np.pi)
+    angle = np.where(angle < 0, angle + full, angle)
+    return np.asarray(np.where(angle < full, angle, 0))  # a tiny negative angle rounds to the full turn
 
 
 def strain_tensor(field: FloatImage) -> tuple[FloatImage, FloatImage, FloatImage]:
