@@ -1,8 +1,9 @@
 """
-Landmarks of a face, offline, from the model inside mediapipe's wheel; nothing is downloaded.
+Landmarks of faces, offline, from the models inside mediapipe's wheel; nothing is downloaded.
 
-Where there is no face, there are NaN: nothing is invented. Another detector can be passed as any object that is a
-`FaceFinder`. The 468 points are those of the face mesh (doi:10.48550/arXiv.1907.06724).
+Where there is no face there are no points: nothing is invented. The 468 points are those of the face mesh
+(doi:10.48550/arXiv.1907.06724), the detectors BlazeFace's (doi:10.48550/arXiv.1907.05047). How small a face is found, how
+exact points are between two looks, and what became of public clips: docs/faces.md.
 """
 
 from __future__ import annotations
@@ -10,31 +11,38 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.errors import DataError
-from mmme.types import Samples
+from mmme.errors import ConfigError
+from mmme.features.face_track import LandmarkTrack, OtherPerson, nearest, track_landmarks
+from mmme.features.faces_found import N_POINTS, AllFacesFinder, Box, Face, FaceFinder, NoFaceError, faces_in
 
-__all__ = ["N_POINTS", "FaceFinder", "FaceMesh", "LandmarkTrack", "NoFaceError", "track_landmarks"]
+__all__ = [
+    "N_POINTS",
+    "AllFacesFinder",
+    "Face",
+    "FaceFinder",
+    "FaceMesh",
+    "LandmarkTrack",
+    "NoFaceError",
+    "OtherPerson",
+    "faces_in",
+    "nearest",
+    "track_landmarks",
+]
 
-N_POINTS = 468
-
-
-class NoFaceError(DataError):
-    """Nobody is to be seen."""
-
-
-class FaceFinder(Protocol):
-    """Anything that finds the points of the largest face in a grey frame."""
-
-    def find(self, frame: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-        """Return points ``(468, 2)`` as x, y [px], or None where there is no face."""
-        ...
+_MOST_FACES = 8
+#: The detector for small faces sees those of a tenth of the width of a picture dependably; measured in docs/faces.md.
+_PICTURE_PER_FACE = 10
+#: What the mesh is shown of a frame, in widths of the box in which a face is supposed.
+_CROP_PER_BOX = 2.0
+_GRAPH = "mediapipe/modules/face_landmark/face_landmark_front_cpu.binarypb"
+_DETECTOR = "facedetectionshortrangecpu__facedetectionshortrange__facedetection__TensorsToDetectionsCalculator"
 
 
 @contextlib.contextmanager
@@ -57,14 +65,27 @@ def _without_chatter() -> Iterator[None]:
 
 class FaceMesh:
     """
-    The face mesh of mediapipe as a `FaceFinder`; frames are independent of each other.
+    The face mesh of mediapipe as an `AllFacesFinder`; frames are independent of each other.
 
-    Use it as a context manager: the graph holds memory until it is closed.
+    The mesh with its own detector sees the whole frame. It overlooks faces below an eighth of the width of a frame, so a
+    second detector for small faces sees the frame as well, and each face that only it sees is cut out and shown to the
+    mesh. Where still nobody is seen, overlapping tiles of the frame are searched in the same way. A face always has been
+    confirmed by the detector and the presence score of the mesh; a box alone, which could not be registered, is none.
+
+    Use it as a context manager: the graphs hold memory until they are closed.
 
     Parameters
     ----------
     min_confidence
         Detections below are no face, 0..1.
+    smallest_px
+        Where nobody is seen, tiles are halved until a face of this width is found dependably [px]; half of it makes a
+        frame without a face take four times as long.
+
+    Raises
+    ------
+    ConfigError
+        On entering, if mediapipe cannot be imported, or a parameter is out of range.
 
     Examples
     --------
@@ -73,30 +94,51 @@ class FaceMesh:
     True
     """
 
-    def __init__(self, min_confidence: float = 0.5) -> None:
-        self.min_confidence = min_confidence
+    def __init__(self, min_confidence: float = 0.5, *, smallest_px: float = 50.0) -> None:
+        if not (0 < min_confidence < 1 and smallest_px > 0):
+            raise ConfigError(
+                f"face mesh: expected a confidence between 0 and 1 and a smallest face above 0 px, "
+                f"got {min_confidence} and {smallest_px} px"
+            )
+        self.min_confidence, self.smallest_px = min_confidence, smallest_px
         self._mesh: Any = None
+        self._far: Any = None
         self._silent = False
 
     def __enter__(self) -> FaceMesh:
-        """Start the graph."""
+        """Start the graphs."""
         with _without_chatter():
-            from mediapipe.python.solutions import face_mesh  # here: 1 s of import that only faces need
-
-            self._mesh = face_mesh.FaceMesh(
-                static_image_mode=True, max_num_faces=1, min_detection_confidence=self.min_confidence
+            try:  # here: 1 s of import that only faces need
+                from mediapipe.python.solution_base import SolutionBase
+                from mediapipe.python.solutions import face_mesh  # noqa: F401 - registers what the graph is made of
+                from mediapipe.python.solutions.face_detection import FaceDetection
+            except ImportError as error:
+                raise ConfigError(
+                    f"face mesh: expected mediapipe 0.10.21, which carries its models, got none ({error}); "
+                    "install it with 'pip install mediapipe==0.10.21' or pass a finder of your own"
+                ) from None
+            self._mesh = SolutionBase(
+                binary_graph_path=_GRAPH,
+                side_inputs={"num_faces": _MOST_FACES, "with_attention": False, "use_prev_landmarks": False},
+                calculator_params={
+                    f"{_DETECTOR}.min_score_thresh": self.min_confidence,
+                    "facelandmarkcpu__ThresholdingCalculator.threshold": 0.5,
+                },
+                outputs=["multi_face_landmarks", "face_detections"],
             )
+            self._far = FaceDetection(self.min_confidence, model_selection=1)
             self.find(np.zeros((64, 64), dtype=np.uint8))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Free the graph."""
+        """Free the graphs."""
         self._mesh.close()
-        self._mesh = None
+        self._far.close()
+        self._mesh = self._far = None
 
     def find(self, frame: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """
-        Find the points of the most prominent face.
+        Find the points of the largest face.
 
         Parameters
         ----------
@@ -108,99 +150,93 @@ class FaceMesh:
         (468, 2) float32 or None
             x and y [px].
         """
-        image = np.repeat(np.ascontiguousarray(frame)[:, :, None], 3, axis=2)
-        with contextlib.nullcontext() if self._silent else _without_chatter():
-            found = self._mesh.process(image).multi_face_landmarks
-        if not found:
-            return None
-        self._silent = True  # the last start-up message comes with the first face
-        points = np.array([(p.x, p.y) for p in found[0].landmark[:N_POINTS]], dtype=np.float32)
-        return points * np.array([frame.shape[1], frame.shape[0]], dtype=np.float32)
+        found = self.faces(frame)
+        return found[0].points if found else None
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LandmarkTrack:
-    """
-    Landmarks at some times of a video.
-
-    Parameters
-    ----------
-    t : (k,) float64
-        Times of the frames looked at [s].
-    points : (k, 468, 2) float32
-        x and y [px]; NaN where no face was found.
-    """
-
-    t: NDArray[np.float64]
-    points: NDArray[np.float32]
-
-    @property
-    def found(self) -> NDArray[np.bool_]:
-        """``(k,)``: where there was a face."""
-        return np.isfinite(self.points[:, 0, 0])
-
-    def at(self, times_s: NDArray[np.float64]) -> NDArray[np.float32]:
+    def faces(self, frame: NDArray[np.uint8], near: Sequence[Box] = ()) -> tuple[Face, ...]:
         """
-        Landmarks in between, linear between two neighbouring frames that both show a face, else NaN.
+        Find all faces.
 
         Parameters
         ----------
-        times_s : (n,)
-            Times [s]; before the first and after the last look, these hold.
+        frame : (height, width) uint8
+            Grey levels.
+        near
+            Boxes in which a face was seen a moment ago [px]: the mesh looks closely there as well.
 
         Returns
         -------
-        (n, 468, 2) float32
+        tuple of Face
+            The widest first, at most 8 from each picture that the mesh is shown. Confidence is the score that the mesh's
+            detector gives the face in that picture: near 1 for a face that looks like those of its training, never below
+            ``min_confidence``. It is no probability of being right, and tells nothing of how exact the points are.
         """
-        if len(self.t) == 1:
-            return np.repeat(self.points, len(times_s), axis=0)
-        right = np.clip(np.searchsorted(self.t, times_s), 1, len(self.t) - 1)
-        share = np.clip((times_s - self.t[right - 1]) / (self.t[right] - self.t[right - 1]), 0, 1)[:, None, None]
-        left_part = np.where(share < 1, self.points[right - 1] * (1 - share), 0)
-        return np.asarray(left_part + np.where(share > 0, self.points[right] * share, 0), dtype=np.float32)
+        frame = np.ascontiguousarray(frame)
+        with contextlib.nullcontext() if self._silent else _without_chatter():
+            found = self._meshed(frame, (0, 0))
+            self._confirm(frame, near, found)
+            self._confirm(frame, self._supposed(frame, (0, 0)), found)
+            side = max(frame.shape)
+            while not found and side > _PICTURE_PER_FACE * self.smallest_px:
+                side = min(side // 2, *frame.shape)
+                for corner in _tiles(frame.shape, side):
+                    tile = frame[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
+                    self._confirm(frame, self._supposed(tile, corner), found)
+        self._silent |= bool(found)  # the last start-up message comes with the first face
+        return tuple(sorted(found, key=lambda face: -face.width_px))
+
+    def _meshed(self, picture: NDArray[np.uint8], corner: tuple[int, int]) -> list[Face]:
+        """Faces of a picture that was cut from a frame at a corner, in pixels of that frame."""
+        said = self._mesh.process({"image": cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)})
+        size = np.array(picture.shape[::-1], dtype=np.float32)
+        scored = [(_middle(d.location_data.relative_bounding_box) * size, d.score[0]) for d in said.face_detections or ()]
+        found = []
+        for mesh in said.multi_face_landmarks or ():
+            points = np.array([(p.x, p.y) for p in mesh.landmark[:N_POINTS]], dtype=np.float32) * size
+            middle = points.mean(axis=0)
+            # A detection may have no mesh, so that their order does not say which belong together; their place does.
+            score = min(scored, key=lambda one: float(np.hypot(*(one[0] - middle))))[1]
+            found.append(Face(points + np.array(corner, dtype=np.float32), float(score)))
+        return found
+
+    def _supposed(self, picture: NDArray[np.uint8], corner: tuple[int, int]) -> list[Box]:
+        """Boxes [px of the frame] in which the detector for small faces sees one."""
+        height, width = picture.shape
+        boxes = []
+        for detection in self._far.process(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)).detections or ():
+            box = detection.location_data.relative_bounding_box
+            left, top = box.xmin * width + corner[0], box.ymin * height + corner[1]
+            boxes.append((left, top, left + box.width * width, top + box.height * height))
+        return boxes
+
+    def _confirm(self, frame: NDArray[np.uint8], boxes: Sequence[Box], found: list[Face]) -> None:
+        """Show the mesh each box in which no face has been found yet, and add what it finds."""
+        for box in boxes:
+            if any(_same(box, face.box) for face in found):
+                continue
+            half = 0.5 * _CROP_PER_BOX * max(box[2] - box[0], box[3] - box[1])
+            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+            left, top = max(0, round(x - half)), max(0, round(y - half))
+            crop = np.ascontiguousarray(frame[top : max(0, round(y + half)), left : max(0, round(x + half))])
+            if crop.size == 0:
+                continue
+            found += [f for f in self._meshed(crop, (left, top)) if not any(_same(f.box, face.box) for face in found)]
 
 
-def track_landmarks(
-    video: Samples, t: NDArray[np.float64], *, finder: FaceFinder, rate_hz: float = 2.0, where: str = "video"
-) -> LandmarkTrack:
-    """
-    Look for the face at a low rate.
-
-    Parameters
-    ----------
-    video : (n, height, width)
-        Frames, read lazily.
-    t : (n,)
-        Their times [s].
-    finder
-        Detector.
-    rate_hz
-        How often to look [Hz]; the first and the last frame are always among those.
-    where
-        Name of the video in messages.
-
-    Raises
-    ------
-    DataError
-        If not one frame that was looked at shows a face.
-    """
-    n_looks = max(2, int(np.ceil((t[-1] - t[0]) * rate_hz)) + 1)
-    wanted = np.linspace(t[0], t[-1], n_looks)
-    index = np.unique(nearest(t, wanted))
-    points = np.full((len(index), N_POINTS, 2), np.nan, dtype=np.float32)
-    for k, i in enumerate(index):
-        found = finder.find(video[int(i)])
-        if found is not None:
-            points[k] = found
-    track = LandmarkTrack(t[index], points)
-    if not track.found.any():
-        raise NoFaceError(
-            f"{where}: expected a face, got none in the {len(index)} frames looked at; is it in view and upright?"
-        )
-    return track
+def _middle(box: Any) -> NDArray[np.float32]:
+    return np.array([box.xmin + box.width / 2, box.ymin + box.height / 2], dtype=np.float32)
 
 
-def nearest(t: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the index of the sample nearest to each time; ``t`` increases."""
-    right = np.clip(np.searchsorted(t, times_s), 1, len(t) - 1)
-    return np.where(times_s - t[right - 1] <= t[right] - times_s, right - 1, right)
+def _same(one: Box, other: Box) -> bool:
+    """Tell whether two boxes are of one face: the middle of either lies in the other."""
+
+    def inside(a: Box, b: Box) -> bool:
+        return b[0] <= (a[0] + a[2]) / 2 <= b[2] and b[1] <= (a[1] + a[3]) / 2 <= b[3]
+
+    return inside(one, other) or inside(other, one)
+
+
+def _tiles(shape: tuple[int, ...], side: int) -> Iterator[tuple[int, int]]:
+    """Left upper corners of square tiles that cover a frame and overlap by at least half."""
+    rows, columns = (np.linspace(0, n - side, 1 + int(np.ceil(2 * (n - side) / side))).astype(int) for n in shape)
+    return ((int(x), int(y)) for y in rows for x in columns)
