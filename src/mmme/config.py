@@ -58,6 +58,16 @@ class Face(Section):
     flow: Literal["dis", "dis-fast", "tvl1", "farneback"] = Field(default="dis", description="Optical flow method.")
     size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
     pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
+    descriptors: tuple[str, ...] = Field(
+        default=("flow-images",),
+        description="What is computed of every expression; docs/descriptors.md has all names.",
+        strict=False,
+    )
+    regions: Literal["blocks", "action-units"] = Field(
+        default="blocks", description="Over what descriptors with regions are computed."
+    )
+    n_blocks: int = Field(default=5, ge=1, le=16, description="Rows, and columns, of blocks.")
+    n_frames: int = Field(default=16, ge=2, le=512, description="Length of clips and sequences brought to one length.")
 
 
 class Body(Section):
@@ -75,6 +85,7 @@ class Recognition(Section):
         default="svm-linear",
         description="Classifier of the face, and of face and body joined; `mmme evaluate --help` lists them.",
     )
+    face: str = Field(default="flow-images", description="Descriptor of the face that is classified.")
     body_model: str = Field(default="lda", description="Classifier of the body alone, also within late fusion.")
     protocol: str = Field(default="loso", description="loso, lovo, or another named protocol.")
     fusion: Literal["early", "late", "both"] = Field(

@@ -49,7 +49,7 @@ def config():
 def described(study, config):
     outcomes = describe_study(study, config, workers=Workers())
     assert [o.error for o in outcomes] == ["", "", ""]
-    return gather(study, [str(o.value) for o in outcomes])
+    return gather(study, [str(o.value) for o in outcomes], config)
 
 
 def run_file(folder: Path) -> Path:

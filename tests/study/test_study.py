@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmme.config import load_config
 from mmme.datasets.importing import ImportSummary
-from mmme.errors import DataError
+from mmme.errors import ConfigError, DataError
 from mmme.evaluate import load_result, save_result
 from mmme.report import write_report
 from mmme.study.checking import check_path
-from mmme.study.describe import describe_study, gather
+from mmme.study.describe import describe_study, gather, prune, stored_tables
 from mmme.study.evaluation import Run, evaluate_study, evaluate_table, result_name
 from mmme.study.importing import import_study
 from mmme.study.repetition import differences, rerun
@@ -56,10 +57,10 @@ def test_a_described_recording_is_kept_until_its_configuration_changes(described
     """
     Describing again does nothing; another run file describes anew.
     """
-    stamp = study / "derivatives" / "mmme" / "sub-S01" / "description.json"
-    before = stamp.stat().st_mtime_ns
+    folder = study / "derivatives" / "mmme"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     describe_study(study, config, workers=Workers())
-    assert stamp.stat().st_mtime_ns == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_one_broken_session_costs_no_other(raw, tmp_path):
@@ -102,20 +103,70 @@ def test_an_interrupted_description_leaves_nothing_half_written(study, config, t
         patch.setattr(describe, "body_features", interrupted)
         with pytest.raises(KeyboardInterrupt):
             describe_study(copy, config, workers=Workers())
-    assert not list((copy / "derivatives" / "mmme").glob("sub-*"))
+    folder = copy / "derivatives" / "mmme"
+    assert not list(folder.glob("sub-*"))
+    finished = {p: p.stat().st_mtime_ns for p in folder.glob("store/??/*/table.json")}
+    assert len(finished) == 1  # the face of the first recording was done
 
     assert describe.describe_recording(describe.RecordingJob(copy, "S01", config)) == "S01"
-    assert [p.name for p in (copy / "derivatives" / "mmme").iterdir()] == ["sub-S01"]
+    assert sorted(p.name for p in folder.iterdir()) == ["store", "sub-S01.json"]
+    assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    assert len(list(folder.glob("store/??/*/table.json"))) == 4
+    assert not list(folder.rglob("*.partial"))
 
 
-def test_gathering_nothing_says_what_to_do(study):
+def test_a_change_makes_anew_only_what_it_touches(described, study, config, tmp_path):
+    """
+    Another length of clips leaves the body alone; corrected coding leaves the moments alone; the old tables can be pruned.
+    """
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy)
+
+    def tables():
+        return json.loads((copy / "derivatives" / "mmme" / "sub-S01.json").read_text())["tables"]
+
+    before = tables()
+    wider = load_config({**config.model_dump(), "face": {"descriptors": ["region-motion"], "size_px": 14}})
+    assert [o.error for o in describe_study(copy, wider, workers=Workers())] == ["", "", ""]
+    after = tables()
+    assert {name for name in after if after[name] != before.get(name)} == {"face flow-images", "face region-motion"}
+    assert {t.made_from["table"] for t in stored_tables(copy)} == set(after)
+    n, n_bytes = prune(copy)
+    assert (n, n_bytes > 0) == (3, True)  # the larger images of three recordings
+    with pytest.raises(DataError, match="expected expressions to describe, got none"):
+        gather(copy, ["S01"], load_config({"recognition": {"face": "clips"}}))
+    with pytest.raises(ConfigError, match="expected a descriptor with columns, or flow-images, got region-motion"):
+        gather(copy, ["S01"], load_config({"recognition": {"face": "region-motion"}}))
+    with pytest.raises(ConfigError, match="region-motions.*did you mean 'region-motion'"):
+        describe_study(copy, load_config({"face": {"descriptors": ["region-motions"]}}), workers=Workers())
+
+    describe_study(copy, config, workers=Workers())
+    coding = (copy / "coding.tsv").read_text().splitlines(keepends=True)
+    kept = [line for line in coding if not (line.startswith("S02") and "\tsad-1\t" in line)]
+    assert len(kept) < len(coding)
+    (copy / "coding.tsv").write_text("".join(kept))
+    stamps = {path: path.stat().st_mtime_ns for path in (copy / "derivatives" / "mmme" / "store").glob("??/*")}
+    describe_study(copy, config, workers=Workers())
+    assert tables() == before
+    changed = [p for p in (copy / "derivatives" / "mmme" / "store").glob("??/*") if p not in stamps]
+    assert {json.loads((p / "table.json").read_text())["made_from"]["recording"] for p in changed} == {"S02"}
+
+    (frames,) = (copy / "sub-S03").rglob("*frames.tsv")
+    frames.write_text(frames.read_text() + "\n")  # a person touched the times of one recording
+    stamps = {path: path.stat().st_mtime_ns for path in (copy / "derivatives" / "mmme" / "store").glob("??/*")}
+    describe_study(copy, config, workers=Workers())
+    changed = [p for p in (copy / "derivatives" / "mmme" / "store").glob("??/*") if p not in stamps]
+    assert {json.loads((p / "table.json").read_text())["made_from"]["recording"] for p in changed} == {"S03"}
+
+
+def test_gathering_nothing_says_what_to_do(study, config):
     """
     Without a described recording there is one sentence.
     """
     with pytest.raises(DataError, match="expected at least one described recording, got none"):
-        gather(study, [])
+        gather(study, [], config)
     with pytest.raises(DataError, match="expected a description of S99, got none; run `mmme features"):
-        gather(study, ["S99"])
+        gather(study, ["S99"], config)
 
 
 def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluated):
@@ -254,27 +305,10 @@ def test_a_subject_without_an_expression_to_recognise_is_still_searched(study, c
     (copy / "coding.tsv").write_text("\n".join(x for x in lines if not x.startswith("S02")) + "\n", encoding="utf-8")
 
     outcomes = describe_study(copy, config, workers=Workers())
-    found = gather(copy, [str(o.value) for o in outcomes])
+    found = gather(copy, [str(o.value) for o in outcomes], config)
 
     assert "S02" not in found.tables["face"].subjects
     assert "S02" in found.tables["face-moments"].subjects
-
-
-def test_a_corrected_annotation_is_described_anew(study, config, described):
-    """
-    The key of a description changes with the coded events, the frame times, the markers and the versions.
-    """
-    from mmme.datasets.study import open_study
-    from mmme.study.describe import _key
-
-    opened = open_study(study)
-    before = _key(opened, "S01", config)
-    text = (study / "coding.tsv").read_text(encoding="utf-8")
-    try:
-        (study / "coding.tsv").write_text(text + "\n", encoding="utf-8")
-        assert _key(opened, "S01", config) != before
-    finally:
-        (study / "coding.tsv").write_text(text, encoding="utf-8")
 
 
 def test_a_missing_modality_is_a_failure_and_not_a_score(described, config, tmp_path):

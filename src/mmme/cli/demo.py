@@ -45,7 +45,7 @@ def demo(out: Path, *, subjects: int, trials: int, seed: int, jobs: int, schedul
         outcomes = describe_study(study, config, workers=workers, step=step)
         failures = [("import", why) for why in imported.failures]
         failures += [(o.item.recording, o.error) for o in outcomes if o.error]
-        described = gather(study, [o.value for o in outcomes if o.value])
+        described = gather(study, [o.value for o in outcomes if o.value], config)
         results = out / "results"
         results.mkdir(exist_ok=True)
         made = evaluate_study(described, results, Run(config, workers, step))

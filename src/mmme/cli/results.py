@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,19 +48,56 @@ def show_result(result: Result) -> None:
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
 @run_option
+@click.option("--prune", "pruned", is_flag=True, help="Then delete tables of earlier run files that nothing refers to.")
+@json_option
 @work_options
-def features(study: Path, *, run_file: Path | None, jobs: int, scheduler: str | None, quiet: bool) -> None:
-    """Align, cut and describe every recording of STUDY; finished ones are kept, failed ones reported."""
+def features(
+    study: Path, *, run_file: Path | None, pruned: bool, as_json: bool, jobs: int, scheduler: str | None, quiet: bool
+) -> None:
+    """Align, cut and describe every recording of STUDY; finished tables are kept, failed recordings reported.
+
+    What is computed of the face is in the run file, key face.descriptors; docs/descriptors.md has all names. Tables are
+    kept in STUDY/derivatives/mmme/store under the hash of what they were made from.
+    """
     from mmme.config import load_config
-    from mmme.study.describe import derivatives, describe_study
+    from mmme.study.describe import derivatives, describe_study, prune
     from mmme.workers import Workers
 
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
         outcomes = describe_study(study, load_config(run_file), workers=workers, step=step)
     failed = _report_failures(outcomes)
-    click.echo(f"{derivatives(study)}: {len(outcomes) - failed} recordings described, {failed} failed")
+    tables = _made(study)
+    if pruned:
+        n_gone, n_bytes = prune(study)
+    if as_json:
+        print_json(
+            {"described": len(outcomes) - failed, "failed": failed, "folder": str(derivatives(study)), "tables": tables}
+        )
+    else:
+        header = ("table", "recordings", "rows", "each row", "MB")
+        rows = [(t["table"], t["recordings"], t["rows"], t["row_shape"], f"{t['n_bytes'] / 1e6:.1f}") for t in tables]
+        show_table("feature tables", header, [tuple(map(str, row)) for row in rows])
+        click.echo(f"{derivatives(study)}: {len(outcomes) - failed} recordings described, {failed} failed")
+        if pruned:
+            click.echo(f"deleted: {n_gone} tables that nothing refers to, {n_bytes / 1e6:.1f} MB")
     if failed:
         click.get_current_context().exit(1)
+
+
+def _made(study: Path) -> list[dict[str, Any]]:
+    """Sum the stored tables of all recordings, by name."""
+    from mmme.study.describe import stored_tables
+
+    made: dict[str, dict[str, Any]] = {}
+    for entry in stored_tables(study):
+        name = str(entry.made_from["table"])
+        known = made.setdefault(name, {"table": name, "recordings": 0, "rows": 0, "row_shape": "", "n_bytes": 0})
+        known["recordings"] += 1
+        known["rows"] += entry.shape[0]
+        known["n_bytes"] += entry.n_bytes
+        if entry.shape[1:] != (0,):
+            known["row_shape"] = " x ".join(map(str, entry.shape[1:]))
+    return [made[name] for name in sorted(made)]
 
 
 def _report_failures(outcomes: Sequence[object]) -> int:
@@ -110,7 +147,7 @@ def evaluate(
         else:
             outcomes = describe_study(data, config, workers=workers, step=step)
             failures = _report_failures(outcomes)
-            described = gather(data, [o.value for o in outcomes if o.value])
+            described = gather(data, [o.value for o in outcomes if o.value], config)
             made = evaluate_study(described, out, Run(config, workers, step))
             results = made.results
             failures += len(made.failures)

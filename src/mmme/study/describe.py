@@ -1,9 +1,9 @@
 """
 Align, cut and describe every recording of a study, and keep what was made beside it.
 
-``STUDY/derivatives/mmme/sub-S01/`` holds what one recording gave: four feature tables and ``description.json`` with clocks,
-trials and findings. It is made under another name and renamed when complete; a finished one is kept as long as the
-recording, the run file's relevant keys and the version of mmme are the same.
+``STUDY/derivatives/mmme/store`` holds the feature tables, each under the hash of what it was made from, and
+``sub-S01.json`` what else one recording gave: clocks, trials, findings, and the keys of its tables. A table is made anew
+only when its recording, its own keys of the run file or the code changed; what was finished before an interruption stays.
 """
 
 from __future__ import annotations
@@ -11,33 +11,43 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mmme import __version__
+import mmme
 from mmme.checks import check_study
 from mmme.config import RunConfig
+from mmme.datasets.manifest import MANIFEST
 from mmme.datasets.study import Study, open_study
-from mmme.errors import DataError
+from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.evaluate import environment
 from mmme.features.body import body_features
-from mmme.features.flow_images import flow_images, pooled
+from mmme.features.clips import ClipSettings
+from mmme.features.descriptors import FACE_DESCRIPTORS, describe_faces
+from mmme.features.flow_images import pooled
 from mmme.features.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
-from mmme.io.table_npz import read_table, write_table
+from mmme.io.feature_store import FeatureStore, StoredTable, content_key
 from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
 from mmme.trials import expression_samples, grid_samples, left_out
-from mmme.types import ClockMap, Expression, FeatureTable, Finding, Trial
+from mmme.types import ClockMap, Expression, FeatureTable, Finding, Sample, Stream, Timeline, Trial
 from mmme.workers import Outcome, Workers
 
-__all__ = ["Described", "RecordingJob", "derivatives", "describe_recording", "describe_study", "gather"]
-
-TABLES = ("face", "body", "face-moments", "body-moments")
+__all__ = [
+    "Described",
+    "RecordingJob",
+    "derivatives",
+    "describe_recording",
+    "describe_study",
+    "gather",
+    "prune",
+    "stored_tables",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,8 @@ class Described:
     study
         Where it came from.
     tables
-        Stacked over subjects: ``face`` and ``body`` have one row per expression, ``face-moments`` and ``body-moments`` one
-        per moment of a trial.
+        Stacked over subjects: ``face`` (the descriptor that is classified) and ``body`` have one row per expression,
+        ``face-moments`` and ``body-moments`` one per moment of a trial.
     trials
         Of all subjects.
     clocks
@@ -84,17 +94,69 @@ def derivatives(study: Path) -> Path:
     return study / "derivatives" / "mmme"
 
 
-def _key(study: Study, recording: str, config: RunConfig) -> str:
-    """Hash of everything that can change a description."""
-    relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting"}, mode="json")
-    made_from = [study.revision, *(hashlib.sha256(p.read_bytes()).hexdigest() for p in _small_files(study, recording))]
-    text = json.dumps([__version__, environment(), made_from, recording, relevant], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _store(study: Path) -> FeatureStore:
+    return FeatureStore(derivatives(study) / "store")
 
 
-def _small_files(study: Study, recording: str) -> list[Path]:
-    """Tables of a study that a person may correct: coded events, frame times, markers, channels."""
-    return [study.path / "coding.tsv", *sorted(study.files(recording).folder.rglob(f"{study.files(recording).stem}*.tsv"))]
+def _description(study: Path, recording: str) -> Path:
+    return derivatives(study) / f"sub-{recording}.json"
+
+
+@lru_cache(maxsize=8)
+def _code(*rooms: str) -> str:
+    """Hash of the code that makes features, and of the libraries it stands on."""
+    digest = hashlib.sha256(json.dumps(environment(), sort_keys=True).encode())
+    package = Path(mmme.__file__).parent
+    for room in rooms:
+        for path in sorted((package / room).rglob("*.py")):
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _inputs(study: Study, recording: str) -> str:
+    """Hash of a recording's files: what a person may correct as it is now, the large ones as the manifest has them."""
+    files = study.files(recording)
+    digest = hashlib.sha256()
+    for path in sorted(files.folder.rglob(f"{files.stem}_*.tsv")):
+        digest.update(path.name.encode() + path.read_bytes())
+    manifest = study.path / MANIFEST
+    lines = manifest.read_text(encoding="utf-8").splitlines() if manifest.exists() else [study.revision]
+    own = [line for line in lines if line.rpartition("/")[2].startswith(f"{files.stem}_")]
+    digest.update("\n".join(own or [study.revision]).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Makes the tables of one recording that the store does not hold, and remembers the keys of all."""
+
+    store: FeatureStore
+    made_from: Mapping[str, Any]
+    origin: Mapping[str, str]
+    keys: dict[str, str]
+
+    def key(self, name: str, samples: Sequence[Sample], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        rows = content_key({"rows": [asdict(sample) for sample in samples]})
+        return {**self.made_from, "table": name, "rows": rows, "parameters": parameters}
+
+    def one(
+        self, name: str, samples: Sequence[Sample], parameters: Mapping[str, Any], make: Callable[[], FeatureTable]
+    ) -> None:
+        made_from = self.key(name, samples, parameters)
+        self.keys[name] = content_key(made_from)
+        if self.keys[name] not in self.store:
+            self._keep(make(), made_from)
+
+    def faces(self, video: Stream, samples: Sequence[Sample], names: Sequence[str], settings: ClipSettings) -> None:
+        made_from = {name: self.key(f"face {name}", samples, asdict(settings)) for name in names}
+        self.keys.update({f"face {name}": content_key(parts) for name, parts in made_from.items()})
+        missing = [name for name in names if self.keys[f"face {name}"] not in self.store]
+        if missing:
+            for name, table in describe_faces(video, samples, missing, settings=settings).items():
+                self._keep(table, made_from[name])
+
+    def _keep(self, table: FeatureTable, made_from: Mapping[str, Any]) -> None:
+        self.store.publish(replace(table, origin={**table.origin, **self.origin}), made_from)
 
 
 def describe_recording(job: RecordingJob) -> str:
@@ -116,51 +178,72 @@ def describe_recording(job: RecordingJob) -> str:
     MmmeError
         With the sentence that says why this recording cannot be described.
     """
-    study = open_study(job.study)
-    target = derivatives(job.study) / f"sub-{job.recording}"
-    key = _key(study, job.recording, job.config)
-    if (target / "description.json").exists():
-        if json.loads((target / "description.json").read_text(encoding="utf-8"))["key"] == key:
+    study, config = open_study(job.study), job.config
+    target, store = _description(job.study, job.recording), _store(job.study)
+    inputs = _inputs(study, job.recording)
+    relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting", "recognition"}, mode="json")
+    code = _code("types", "datasets", "align", "trials", "features", "checks", "study")
+    coding = hashlib.sha256((study.path / "coding.tsv").read_bytes()).hexdigest()
+    key = content_key({"inputs": inputs, "coding": coding, "config": relevant, "code": code})
+    if target.exists():
+        known = json.loads(target.read_text(encoding="utf-8"))
+        if known["key"] == key and all(table in store for table in known["tables"].values()):
             return job.recording
-        shutil.rmtree(target)
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-
-    config = job.config
-    info = study.info
     recording = study.recording(job.recording)
     timeline = aligned(recording, config)
     cut = cut_into_trials(study, job.recording, timeline)
-    kind = None if config.rows.kind == "any" else config.rows.kind
-    rows = expression_samples(
-        cut.trials, kind=kind, class_of=info.class_map(config.rows.classes), min_iou=config.rows.duplicate_iou
-    )
-    moments = grid_samples(cut.trials, step_s=config.spotting.step_s)
-    video = timeline.stream("video")
+    made_from = {
+        "recording": job.recording,
+        "inputs": inputs,
+        "alignment": config.alignment.model_dump(mode="json"),
+        "code": _code("types", "align", "features"),
+    }
     origin = {"simulated": "yes" if study.simulated else "no", "study": study.name}
-    if rows:  # a subject without an expression of the kind has nothing to recognise, and all the more to be searched
-        images = flow_images(video, rows, size=config.face.size_px, method=config.face.flow)
-        _keep(pooled(images, block=config.face.pool), partial / "face.npz", origin)
-        _keep(body_features(timeline, rows, signals=config.body.signals), partial / "body.npz", origin)
-    _keep(motion_features(video, moments), partial / "face-moments.npz", origin)
-    _keep(body_features(timeline, moments, signals=config.body.signals), partial / "body-moments.npz", origin)
+    tables = _Tables(store, made_from, origin, {})
+    _make_tables(tables, study, timeline, cut.trials, config)
+    kind = None if config.rows.kind == "any" else config.rows.kind
     description = {
         "key": key,
+        "tables": tables.keys,
         "versions": environment(),
-        "left_out": left_out(cut.trials, kind=kind, class_of=info.class_map(config.rows.classes)),
+        "left_out": left_out(cut.trials, kind=kind, class_of=study.info.class_map(config.rows.classes)),
         "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
         "trials": [_trial_as_json(trial) for trial in cut.trials],
         "findings": [asdict(f) for f in findings_of(study, job.recording, recording, timeline, cut)],
     }
-    (partial / "description.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    partial = target.with_name(f".{target.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)  # a recording without any table made no store
+    partial.write_text(json.dumps(description, indent=1), encoding="utf-8")
     os.replace(partial, target)  # noqa: PTH105 - a description is there whole or not at all
     return job.recording
 
 
-def _keep(table: FeatureTable, path: Path, origin: Mapping[str, str]) -> None:
-    """Write a table that says what it was made from."""
-    write_table(replace(table, origin={**table.origin, **origin}), path)
+def _make_tables(tables: _Tables, study: Study, timeline: Timeline, trials: Sequence[Trial], config: RunConfig) -> None:
+    """Describe the expressions and the moments of a recording, face and body."""
+    kind = None if config.rows.kind == "any" else config.rows.kind
+    rows = expression_samples(
+        trials, kind=kind, class_of=study.info.class_map(config.rows.classes), min_iou=config.rows.duplicate_iou
+    )
+    moments = grid_samples(trials, step_s=config.spotting.step_s)
+    video = timeline.stream("video")
+    signals = config.body.signals
+    if rows:  # a subject without an expression of the kind has nothing to recognise, and all the more to be searched
+        tables.faces(video, rows, _descriptors(config), _settings(config))
+        tables.one("body", rows, {"signals": signals}, lambda: body_features(timeline, rows, signals=signals))
+    tables.one("face-moments", moments, {}, lambda: motion_features(video, moments))
+    tables.one("body-moments", moments, {"signals": signals}, lambda: body_features(timeline, moments, signals=signals))
+
+
+def _settings(config: RunConfig) -> ClipSettings:
+    face = config.face
+    return ClipSettings(
+        flow=face.flow, image_px=face.size_px, regions=face.regions, n_blocks=face.n_blocks, n_frames=face.n_frames
+    )
+
+
+def _descriptors(config: RunConfig) -> tuple[str, ...]:
+    """All that are asked for, with the one that is classified."""
+    return tuple(dict.fromkeys((*config.face.descriptors, config.recognition.face)))
 
 
 def _trial_as_json(trial: Trial) -> dict[str, Any]:
@@ -197,7 +280,15 @@ def describe_study(
     -------
     list of Outcome
         One per recording, in order.
+
+    Raises
+    ------
+    ConfigError
+        If a descriptor is not known.
     """
+    for name in _descriptors(config):
+        if name not in FACE_DESCRIPTORS:
+            raise unknown_name("descriptor of the face", name, FACE_DESCRIPTORS)
     jobs = [RecordingJob(study, name, config) for name in open_study(study).recordings]
     outcomes: list[Outcome[RecordingJob, str]] = []
     for outcome in workers.as_completed(describe_recording, jobs):
@@ -207,7 +298,7 @@ def describe_study(
     return sorted(outcomes, key=lambda o: o.index)
 
 
-def gather(study: Path, recordings: Sequence[str]) -> Described:
+def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Described:
     """
     Read the descriptions of the given recordings and stack their tables.
 
@@ -217,28 +308,21 @@ def gather(study: Path, recordings: Sequence[str]) -> Described:
         Folder of the study.
     recordings
         Names whose description is finished.
+    config
+        The run file they were described with; it names the descriptor that is classified.
 
     Raises
     ------
     DataError
         If there is no recording, or a description is missing.
+    ConfigError
+        If the descriptor to be classified is an input of networks without columns.
     """
     if not recordings:
         raise DataError(f"{study}: expected at least one described recording, got none; see what `mmme features` reported")
-    folder = derivatives(study)
-    descriptions: dict[str, Any] = {}
-    for name in recordings:
-        path = folder / f"sub-{name}" / "description.json"
-        if not path.exists():
-            raise DataError(f"{path}: expected a description of {name}, got none; run `mmme features {study}` first")
-        descriptions[name] = json.loads(path.read_text(encoding="utf-8"))
-    tables = {}
-    for table in TABLES:
-        files = [folder / f"sub-{s}" / f"{table}.npz" for s in recordings]
-        there = [read_table(file) for file in files if file.exists()]
-        if not there:
-            raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
-        tables[table] = stack(there)
+    descriptions = {name: _read_description(study, name) for name in recordings}
+    tables = {name: _stacked(study, descriptions, name) for name in ("body", "face-moments", "body-moments")}
+    tables["face"] = _classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
     trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
     findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])
     opened = open_study(study)
@@ -252,3 +336,55 @@ def gather(study: Path, recordings: Sequence[str]) -> Described:
         findings=(*whole, *findings, *across),
         left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in recordings), Counter())),
     )
+
+
+def _read_description(study: Path, recording: str) -> Any:
+    path = _description(study, recording)
+    if not path.exists():
+        raise DataError(f"{path}: expected a description of {recording}, got none; run `mmme features {study}` first")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _stacked(study: Path, descriptions: Mapping[str, Any], name: str) -> FeatureTable:
+    """Rows of all recordings that have such a table."""
+    store = _store(study)
+    keys = [d["tables"][name] for d in descriptions.values() if name in d["tables"]]
+    if not keys:
+        raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
+    return stack([store.read(key) for key in keys])
+
+
+def _classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
+    """Columns of the face that a classifier takes."""
+    name = config.recognition.face
+    if name == "flow-images" and table.X.ndim == 4:
+        return pooled(table, block=config.face.pool)
+    if table.X.ndim > 2:
+        raise ConfigError(
+            f"recognition.face: expected a descriptor with columns, or flow-images, got {name}, which is an input of "
+            f"networks of shape {table.X.shape[1:]}"
+        )
+    return table
+
+
+def stored_tables(study: Path) -> list[StoredTable]:
+    """List the tables that the descriptions of a study refer to; their values are not read."""
+    needed = _referred(study)
+    return [entry for entry in _store(study).entries() if entry.key in needed]
+
+
+def prune(study: Path) -> tuple[int, int]:
+    """
+    Delete tables that no description of a study refers to any more.
+
+    Returns
+    -------
+    n_tables, n_bytes
+        What was deleted.
+    """
+    return _store(study).prune(_referred(study))
+
+
+def _referred(study: Path) -> set[str]:
+    paths = derivatives(study).glob("sub-*.json")
+    return {key for path in paths for key in json.loads(path.read_text(encoding="utf-8"))["tables"].values()}
