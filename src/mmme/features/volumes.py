@@ -76,6 +76,14 @@ class Cells:
             found += np.bincount(layer * n_bins + bins, weights=weights, minlength=n_all)
         return found.reshape(-1, n_bins)[:-1]
 
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add up values ``(n_values, n)`` of all pixels per region, ``(n_regions, n_values)``."""
+        found = np.zeros((self.n_regions + 1, len(values)))
+        for layer in self.layers:
+            for j, line in enumerate(values):
+                found[:, j] += np.bincount(layer, weights=line, minlength=self.n_regions + 1)
+        return found[:-1]
+
 
 def cells_of(where: str, regions: Regions, shape: tuple[int, int], border: tuple[int, int]) -> Cells:
     """
