@@ -129,7 +129,9 @@ def displacements(fields: Iterable[Floats], regions: Regions) -> NDArray[np.floa
     return np.stack([np.zeros((len(regions), 2)), *rows])
 
 
-def smoothed(values: NDArray[np.float64], t: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
+def smoothed(
+    values: NDArray[np.float64], t: NDArray[np.float64], sigma_s: float, *, at: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """
     Fit a straight line under a Gaussian window around each time: the same smoothing at any frame rate.
 
@@ -141,10 +143,12 @@ def smoothed(values: NDArray[np.float64], t: NDArray[np.float64], sigma_s: float
         Times [s], at least two different; they need not be evenly spaced.
     sigma_s
         Of the window [s].
+    at : (n,)
+        Times of the result [s]; ``t`` by default.
 
     Returns
     -------
-    (k, ...) float64
+    (n, ...) float64
         Lines stay as they are up to the ends.
 
     Examples
@@ -153,7 +157,7 @@ def smoothed(values: NDArray[np.float64], t: NDArray[np.float64], sigma_s: float
     >>> smoothed(3 * t, t, 0.1).round(6).tolist()
     [0.0, 0.3, 0.6, 1.2]
     """
-    apart = t[None, :] - t[:, None]
+    apart = t[None, :] - (t if at is None else at)[:, None]
     # frames further apart than the window leave every point to itself: the tiny floor keeps the weights from vanishing
     weight = np.exp(-0.5 * (apart / sigma_s) ** 2) + 1e-12
     s0, s1, s2 = weight.sum(axis=1), (weight * apart).sum(axis=1), (weight * apart**2).sum(axis=1)
