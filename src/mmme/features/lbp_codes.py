@@ -124,6 +124,7 @@ class _Slab:
     def _between(self, frame: int, axis: int, f: int) -> Image:
         """Interpolate f / GRID of the way to the next frame, row or column, in units of a grey level / GRID."""
         if (frame, axis, f) not in self.kept:
+            self.kept = {}  # places come in order: what was made for the last is not needed again
             steps = self.exact[frame + 1] - self.exact[frame] if axis == 0 else self._steps(self.exact[frame], axis)
             self.kept[frame, axis, f] = (_ahead(self.scaled[frame, : len(steps)], steps, f), steps)
         return self.kept[frame, axis, f][0]
@@ -139,17 +140,16 @@ def pattern_codes(
 ) -> Iterator[list[Codes]]:
     """Yield the flat code images of all patterns, for each frame that has neighbours before and after it."""
     rt = radii[2]
+    places = sorted({place for pattern in patterns for place in pattern.places})  # planes share those along an axis
     for first in range(0, len(clip) - 2 * rt, SLAB):
         slab = _Slab(clip[first : first + SLAB + 2 * rt], radii)
         for i in range(len(slab.clip) - 2 * rt):
             slab.centre(i)
-            compared: dict[Place, NDArray[np.uint8]] = {}
+            compared = {place: slab.reaches(place).view(np.uint8) for place in places}
             images = []
             for pattern in patterns:
                 code: NDArray[Any] = np.zeros(slab.n, dtype=np.uint8 if len(pattern.places) <= 8 else np.uint16)
                 for bit, place in enumerate(pattern.places):
-                    if place not in compared:  # neighbours along an axis lie in two planes
-                        compared[place] = slab.reaches(place).view(np.uint8)
                     code |= compared[place] * code.dtype.type(1 << bit)
                 images.append(code)
             yield images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -157,12 +158,19 @@ def described_histograms(
     for counts in histograms.values():
         total = counts.sum(axis=2, keepdims=True)
         parts.append(counts / np.where(total > 0, total, 1.0))
-    n_segments = parts[0].shape[1]
-    columns = tuple(
+    columns = _columns(descriptor, names, parts[0].shape[1], tuple((p, c.shape[2]) for p, c in histograms.items()))
+    return Described(columns, np.concatenate(parts, axis=2).ravel().astype(np.float32))
+
+
+@lru_cache(maxsize=16)
+def _columns(
+    descriptor: str, names: tuple[str, ...], n_segments: int, planes: tuple[tuple[str, int], ...]
+) -> tuple[str, ...]:
+    """Name all bins; once for all samples, which then share thousands of names."""
+    return tuple(
         f"{descriptor}_{name}_{f's{s}_' if n_segments > 1 else ''}{plane}_{b}"
         for name in names
         for s in range(n_segments)
-        for plane, counts in histograms.items()
-        for b in range(counts.shape[2])
+        for plane, n_bins in planes
+        for b in range(n_bins)
     )
-    return Described(columns, np.concatenate(parts, axis=2).ravel().astype(np.float32))
