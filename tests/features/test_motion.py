@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -149,3 +150,61 @@ def test_a_still_photograph_gives_nothing(portrait, finder):
     curve = motion_curve(still, finder=finder)
     assert float(np.abs(curve.displacement).max()) < 0.01
     assert spot(curve) == ()
+
+
+def test_at_the_frame_rate_each_frame_is_read_once_and_threads_change_nothing(film, known_face):
+    """At 150 moments per second: as many as frames; frames are read at the looks and once more; any threads, same bits."""
+    video = film(fps=150.0, seconds=1.0, moves=BROWS, times=(0.35, 0.5, 0.7), sway_px=1.0)
+    reads = []
+
+    class Counted:
+        shape = video.x.shape
+
+        def __getitem__(self, index):
+            reads.append(index)
+            return video.x[index]
+
+    counted = Stream("video", "camera", video.t, Counted(), "grey level", 150.0)
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        curve = motion_curve(counted, rate_hz=150.0, finder=known_face)
+        cv2.setNumThreads(4)
+        again = motion_curve(video, rate_hz=150.0, finder=known_face)
+    finally:
+        cv2.setNumThreads(threads)
+    assert len(curve.t) == len(video.t) - 1  # a span is half-open: the last frame ends it
+    assert len(reads) == len(video.t) + len(curve.track.t)
+    np.testing.assert_array_equal(curve.displacement, again.displacement)
+    (found,) = spot(curve)
+    assert found.apex == pytest.approx(0.5, abs=0.05)
+
+
+def test_references_are_joined_without_a_step(film, known_face):
+    """A face that rests between references taken every 0.3 s stays where it is to within 0.1 px, also at 150 Hz."""
+    curve = motion_curve(film(fps=150.0, seconds=0.8), rate_hz=150.0, reference_s=0.3, finder=known_face)
+    assert float(np.abs(curve.displacement).max()) < 0.1
+    assert np.isfinite(curve.displacement).all()
+
+
+def test_a_moment_whose_average_meets_a_loss_is_not_seen(film, known_face):
+    """The face is gone from 1.00 s to 1.70 s; moments nearer than the averaging window are NaN, others are not."""
+    video = film(fps=100.0, seconds=2.0)
+    frames = np.array(video.x)
+    frames[100:170] = 0
+    curve = motion_curve(
+        Stream("video", "camera", video.t, frames, "grey level", 100.0), rate_hz=100.0, average_s=0.025, finder=known_face
+    )
+    seen = np.isfinite(curve.displacement[:, 0, 0])
+    np.testing.assert_array_equal(seen, (curve.t < 0.97) | (curve.t > 1.72))
+
+
+def test_progress_ends_with_all_moments(film, known_face):
+    """What was done grows and ends at all."""
+    told = []
+    curve = motion_curve(
+        film(seconds=1.0), reference_s=0.3, finder=known_face, progress=lambda done, n: told.append((done, n))
+    )
+    assert told == sorted(told)
+    assert told[-1] == (len(curve.t), len(curve.t))
+    assert len(told) >= 3

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from mmme.features.faces_found import N_POINTS, Box, Face, FaceFinder, NoFaceError, faces_in
+from mmme.features.faces_found import N_POINTS, Box, Face, FaceFinder, NoFaceError, faces_in, nearest
 from mmme.types import Samples
 
-__all__ = ["LOOKS_HZ", "LandmarkTrack", "OtherPerson", "nearest", "track_landmarks"]
+__all__ = ["LOOKS_HZ", "LandmarkTrack", "OtherPerson", "track_landmarks"]
 
 #: How often to look; the error in between is in docs/faces.md.
 LOOKS_HZ = 2.0
@@ -102,6 +102,12 @@ class LandmarkTrack:
         share = np.clip((times_s - self.t[right - 1]) / (self.t[right] - self.t[right - 1]), 0, 1)[:, None, None]
         left_part = np.where(share < 1, self.points[right - 1] * (1 - share), 0)
         return np.asarray(left_part + np.where(share > 0, self.points[right] * share, 0), dtype=np.float32)
+
+    def sees(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """``(n,)``: whether `at` gives points at these times."""
+        left = np.clip(np.searchsorted(self.t, times_s, side="right") - 1, 0, len(self.t) - 1)
+        right = np.clip(np.searchsorted(self.t, times_s), 0, len(self.t) - 1)
+        return np.asarray(self.found[left] & self.found[right])
 
 
 @dataclass(slots=True)
@@ -231,9 +237,3 @@ def _again(frame: NDArray[np.uint8], finder: FaceFinder, face: Face | None, gap_
     found = [(_apart(other, face, gap_s), other) for other in faces_in(frame, finder, near)]
     found = [one for one in found if np.isfinite(one[0])]
     return min(found, key=lambda one: one[0])[1] if found else None
-
-
-def nearest(t: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the index of the sample nearest to each time; ``t`` increases."""
-    right = np.clip(np.searchsorted(t, times_s), 1, len(t) - 1)
-    return np.where(times_s - t[right - 1] <= t[right] - times_s, right - 1, right)

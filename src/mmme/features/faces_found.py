@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError
 
-__all__ = ["N_POINTS", "AllFacesFinder", "Box", "Face", "FaceFinder", "NoFaceError", "faces_in"]
+__all__ = ["N_POINTS", "AllFacesFinder", "Box", "Face", "FaceFinder", "NoFaceError", "faces_in", "nearest"]
 
 N_POINTS = 468
 
@@ -111,3 +111,9 @@ def faces_in(frame: NDArray[np.uint8], finder: FaceFinder, near: Sequence[Box] =
         return finder.faces(frame, near)
     points = finder.find(frame)
     return () if points is None else (Face(points, float("nan")),)
+
+
+def nearest(t: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the index of the sample nearest to each time; ``t`` increases."""
+    right = np.clip(np.searchsorted(t, times_s), 1, len(t) - 1)
+    return np.where(times_s - t[right - 1] <= t[right] - times_s, right - 1, right)

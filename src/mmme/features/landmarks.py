@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import ConfigError
-from mmme.features.face_track import LandmarkTrack, OtherPerson, nearest, track_landmarks
-from mmme.features.faces_found import N_POINTS, AllFacesFinder, Box, Face, FaceFinder, NoFaceError, faces_in
+from mmme.features.face_track import LandmarkTrack, OtherPerson, track_landmarks
+from mmme.features.faces_found import N_POINTS, AllFacesFinder, Box, Face, FaceFinder, NoFaceError, faces_in, nearest
 
 __all__ = [
     "N_POINTS",

@@ -9,7 +9,7 @@ apex and zero for steady motion. Reaches are in seconds, so the same settings ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import DataError
+from mmme.features.averaging import MeanFrames, ahead
+from mmme.features.clips import FACE_PX
 from mmme.features.flow import flow
-from mmme.features.flow_images import FACE_PX, mean_frame
-from mmme.features.landmarks import FaceFinder, FaceMesh, NoFaceError, nearest, track_landmarks
+from mmme.features.landmarks import FaceFinder, FaceMesh, LandmarkTrack, NoFaceError, nearest, track_landmarks
 from mmme.features.regions import REGIONS, region_masks, skin_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.interval import Interval
@@ -47,11 +48,14 @@ class MotionCurve:
         To the right and downwards, against the start, head motion taken off [px of a 128-px face]; NaN without a face.
     names : (n_regions,)
         Regions.
+    track
+        Where the face was, how sure the detector is of it, and who else was seen.
     """
 
     t: NDArray[np.float64]
     displacement: NDArray[np.float64]
     names: tuple[str, ...]
+    track: LandmarkTrack | None = None
 
     def at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Displacement in between, ``(n, n_regions, 2)``; held before the first and after the last moment."""
@@ -136,21 +140,49 @@ def motion_curve(
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
         track = track_landmarks(_Part(video, part), t, finder=looking, where=video.device)
     recorded = np.abs(t[nearest(t, times)] - times) <= max(0.5 / rate_hz, 2 * float(np.median(np.diff(t))))
+    seen = recorded & np.all([track.sees(times + shift) for shift in (-average_s, 0.0, average_s)], axis=0)
     displacement = np.full((len(times), len(REGIONS), 2), np.nan)
-    per_reference = max(2, round(reference_s * rate_hz))
     carried = np.zeros((len(REGIONS), 2))
-    for start in range(0, len(times), per_reference - 1):
+    last: _Moment | None = None
+    for moment in ahead(_moments(MeanFrames(video, average_s), track, times, seen, max(2, round(reference_s * rate_hz)))):
+        if last is None or moment.block != last.block:  # after a stretch without a face it goes on from where it was seen
+            carried = carried if last is None else displacement[last.index].copy()
+            skin = skin_mask(moment.points, moment.matrix, FACE_PX)
+            masks = region_masks(moment.points, moment.matrix, FACE_PX).reshape(len(REGIONS), -1)
+            weights = masks / masks.sum(axis=1, keepdims=True)
+            reference = moment.face
+            if progress and moment.block:
+                progress(moment.block, len(times))
+        field = flow(reference, moment.face, method=method)
+        displacement[moment.index] = carried + weights @ (field - head_motion(field, skin)).reshape(-1, 2)
+        last = moment
+    if progress:
+        progress(len(times), len(times))
+    return MotionCurve(times, displacement, tuple(REGIONS), track)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moment:
+    """A registered face: which moment, from which on the reference holds, its landmarks [px of the frame]."""
+
+    index: int
+    block: int
+    points: NDArray[np.float32]
+    matrix: NDArray[np.float64]
+    face: NDArray[np.float32]
+
+
+def _moments(
+    frames: MeanFrames, track: LandmarkTrack, times: NDArray[np.float64], seen: NDArray[np.bool_], per_reference: int
+) -> Iterator[_Moment]:
+    """Register the face of each moment that shows one; a block's last moment is the next one's first, too."""
+    for start in range(0, max(1, len(times) - 1), per_reference - 1):
         block = slice(start, min(start + per_reference, len(times)))
-        if block.stop - start < 2 and start:
-            break
-        points = np.where(recorded[block, None, None], track.at(times[block]), np.float32(np.nan))  # no frame, no face
-        displacement[block] = carried + _against_first(video, times[block], points, method, average_s)
-        seen = np.flatnonzero(np.isfinite(displacement[block]).all(axis=(1, 2)))
-        if len(seen):  # after a stretch without a face the next reference goes on from where it was last seen
-            carried = displacement[start + seen[-1]]
-        if progress:
-            progress(block.stop, len(times))
-    return MotionCurve(times, displacement, tuple(REGIONS))
+        points = track.at(times[block])
+        for k in np.flatnonzero(seen[block]):
+            matrix = similarity(points[k], FACE_PX)
+            face = register(frames.at(times[start + k]), matrix, FACE_PX)
+            yield _Moment(start + int(k), start, points[k], matrix, face)
 
 
 class _Part:
@@ -162,26 +194,6 @@ class _Part:
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
         return np.asarray(self.video.x[self.part.start + index])
-
-
-def _against_first(
-    video: Stream, times: NDArray[np.float64], points: NDArray[np.float32], method: str, average_s: float
-) -> NDArray[np.float64]:
-    """Displacement of each region at each time against the first time that shows a face, ``(k, n_regions, 2)``."""
-    moved = np.full((len(times), len(REGIONS), 2), np.nan)
-    seen = np.flatnonzero(np.isfinite(points[:, 0, 0]))
-    if not len(seen):
-        return moved
-    first = seen[0]
-    matrix = similarity(points[first], FACE_PX)
-    masks, skin = region_masks(points[first], matrix, FACE_PX), skin_mask(points[first], matrix, FACE_PX)
-    weights = masks.reshape(len(masks), -1) / masks.sum(axis=(1, 2))[:, None]
-    reference = register(mean_frame(video, times[first], average_s), matrix, FACE_PX)
-    for k in seen:
-        frame = register(mean_frame(video, times[k], average_s), similarity(points[k], FACE_PX), FACE_PX)
-        field = flow(reference, frame, method=method)
-        moved[k] = weights @ (field - head_motion(field, skin)).reshape(-1, 2)
-    return moved
 
 
 def motion_features(
