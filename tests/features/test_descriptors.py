@@ -114,6 +114,54 @@ def test_frames_are_read_once_for_all_descriptors(smile, known_face):
     assert frames.slices == 1
 
 
+def test_an_apex_that_nobody_coded_is_found_on_the_face(smile, known_face):
+    """The middle stands in for it in the table; the face knows better, to within three frames."""
+    unknown = Sample("a", "S1", "v", "x", 1.2, 1.47, 1.8, Interval(0, 3), apex_coded=False)
+    clip = open_clip(smile, unknown, known_face, ClipSettings())
+    assert abs(clip.sample.apex - 1.35) <= 3 * 0.02
+    coded = open_clip(smile, Sample("a", "S1", "v", "x", 1.2, 1.47, 1.8, Interval(0, 3)), known_face, ClipSettings())
+    assert coded.sample.apex == 1.47
+    with pytest.raises(NoClipError, match="apex not coded, and fewer than three frames"):
+        open_clip(
+            smile,
+            Sample("a", "S1", "v", "x", 1.2, 1.22, 1.22, Interval(0, 3), apex_coded=False),
+            known_face,
+            ClipSettings(),
+        )
+
+
+def test_blocks_and_regions_are_chosen_by_the_settings(smile, known_face):
+    """The same descriptor over 3 x 3 blocks or over the regions of action units; columns say which."""
+    over = {
+        regions: describe_faces(
+            smile,
+            [sample(1.2, 1.35, 1.55)],
+            ["strain", "hoof"],
+            settings=ClipSettings(regions=regions, n_blocks=3),
+            finder=known_face,
+        )
+        for regions in ("blocks", "action-units")
+    }
+    assert over["blocks"]["strain"].columns[:2] == ("strain_r0c0", "strain_r0c1")
+    assert len(over["blocks"]["hoof"].columns) == 9 * 8
+    regions = over["action-units"]["strain"]
+    assert regions.columns == tuple(f"strain_{name}" for name in REGIONS)
+    assert regions.columns[int(regions.X[0].argmax())] == "strain_mouth-left"
+
+
+def test_a_clip_too_short_for_one_descriptor_costs_no_other(smile, known_face):
+    """Three frames are enough for flow; patterns over nine frames are not made of six, and say so."""
+    settings = ClipSettings(n_frames=6)
+    rows = [sample(1.2, 1.35, 1.55)]
+    made = describe_faces(smile, rows, ["hoof", "lbp-top"], settings=settings, finder=known_face)
+    assert made["hoof"].valid.all()
+    whole = stack(
+        [made["lbp-top"], describe_faces(smile, [sample(1.2, 1.35, 1.55, "z")], ["lbp-top"], finder=known_face)["lbp-top"]]
+    )
+    assert not whole.valid[0].any()
+    assert "9 frames" in whole.reasons[whole.reason[0, 0]]
+
+
 def test_a_recording_in_which_nobody_is_seen_costs_no_other(smile, known_face):
     """Its rows take the columns of the other recordings and keep their reason."""
     dark = Stream("video", "camera", smile.t, np.zeros_like(np.asarray(smile.x)), "grey level", 50.0)

@@ -8,14 +8,16 @@ the descriptors of motion need two moments, not the frames between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import DataError
+from mmme.features.apex import estimate_apex
 from mmme.features.flow import flow
+from mmme.features.interpolation import interpolated
 from mmme.features.landmarks import FaceFinder, nearest
 from mmme.features.regions import REGIONS, Regions, blocks, region_masks, skin_mask
 from mmme.features.registration import head_motion, register, similarity, transformed
@@ -142,6 +144,11 @@ class FaceClip:
         return np.stack([register(frame, self.matrix, FACE_PX) for frame in raw])
 
     @cached_property
+    def frames_of_one_length(self) -> NDArray[np.float32]:
+        """Registered face brought to ``n_frames`` by TIM, ``(n_frames, 128, 128)``: for patterns in time."""
+        return interpolated(self.frames, self.settings.n_frames)
+
+    @cached_property
     def motion_in_time(self) -> NDArray[np.float32]:
         """Flow from the onset to each frame without the motion of the head, ``(k, 128, 128, 2)`` [px]."""
         return np.stack([self._against_onset(frame) for frame in self.frames])
@@ -182,11 +189,13 @@ def open_clip(video: Stream, sample: Sample, finder: FaceFinder, settings: ClipS
     Returns
     -------
     FaceClip
+        With the apex estimated from the motion of the face where nobody coded it (docs/apex.md).
 
     Raises
     ------
     NoClipError
-        If no frame was taken at the onset or the apex, the apex is the onset, or either shows no face.
+        If no frame was taken at the onset or the apex, the apex is the onset, either shows no face, or the apex is to be
+        estimated from fewer than three frames.
     """
     slack_s = 2 * float(np.median(np.diff(video.t[:1000])))
     moments = np.array([sample.onset, sample.apex])
@@ -200,4 +209,12 @@ def open_clip(video: Stream, sample: Sample, finder: FaceFinder, settings: ClipS
         raise NoClipError("no face at the onset")
     if finder.find(video.x[int(apex)]) is None:
         raise NoClipError("no face at the apex")
-    return FaceClip(video, sample, points, settings)
+    clip = FaceClip(video, sample, points, settings)
+    if sample.apex_coded:
+        return clip
+    if len(clip.t) < 3:
+        raise NoClipError("apex not coded, and fewer than three frames to estimate it from")
+    found = estimate_apex(clip.frames, clip.t, regions=clip.au_regions, skin=clip.skin, flow_method=settings.flow)
+    if found.index == 0:
+        raise NoClipError("apex not coded, and nothing moves after the onset")
+    return FaceClip(video, replace(sample, apex=found.time_s), points, settings)

@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError, unknown_name
 from mmme.features import network_inputs
-from mmme.features.clips import ClipSettings, FaceClip, NoClipError, open_clip
+from mmme.features.clips import FACE_PX, ClipSettings, FaceClip, NoClipError, open_clip
+from mmme.features.facial_dynamics import displacements, facial_dynamics_map, time_course
+from mmme.features.gradients_3d import hog_on_icosahedron, hog_on_planes
+from mmme.features.hoof import bi_woof, hoof, rhoof
 from mmme.features.landmarks import FaceFinder, FaceMesh
+from mmme.features.lbp import lbp_fip, lbp_sip, lbp_top
+from mmme.features.mdmd import mdmd
+from mmme.features.mdmo import mdmo, mdmo_regions
+from mmme.features.regions import blocks
+from mmme.features.strain_maps import strain_pooled
 from mmme.features.tables import Described, undescribed
 from mmme.types import FeatureTable, Sample, Stream
 
@@ -27,12 +35,36 @@ __all__ = ["FACE_DESCRIPTORS", "describe_faces"]
 
 Value = Described | NDArray[np.float32]
 
+
+def _mdmd(clip: FaceClip) -> Described:
+    """Onset to apex against onset to offset, in 6 x 6 blocks as published."""
+    return mdmd(clip.motion, clip.motion_in_time[-1], blocks(6, 6, (FACE_PX, FACE_PX)))
+
+
+def _time_course(clip: FaceClip) -> Described:
+    moved = displacements(clip.motion_in_time[1:], clip.au_regions)  # from zero at the onset
+    return time_course(moved, clip.t, clip.au_regions.names)
+
+
 FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
     {
         "flow-images": network_inputs.flow_image,
         "onset-apex-frames": network_inputs.onset_and_apex,
         "clips": network_inputs.clip_of_fixed_length,
         "region-motion": network_inputs.region_motion,
+        "lbp-top": lambda clip: lbp_top(clip.frames_of_one_length, clip.regions),
+        "lbp-sip": lambda clip: lbp_sip(clip.frames_of_one_length, clip.regions),
+        "lbp-fip": lambda clip: lbp_fip(clip.frames_of_one_length, clip.regions),
+        "3dhog": lambda clip: hog_on_planes(clip.frames_of_one_length, clip.regions),
+        "hog3d": lambda clip: hog_on_icosahedron(clip.frames_of_one_length, clip.regions),
+        "hoof": lambda clip: hoof(clip.motion, clip.regions),
+        "bi-woof": lambda clip: bi_woof(clip.motion, clip.regions),
+        "rhoof": lambda clip: rhoof(clip.motion, clip.au_regions),
+        "mdmo": lambda clip: mdmo(clip.motion_in_time[1:], mdmo_regions(clip.landmarks, len(clip.skin))),
+        "mdmd": _mdmd,
+        "strain": lambda clip: strain_pooled(clip.motion, clip.regions),
+        "facial-dynamics": lambda clip: facial_dynamics_map(clip.motion_in_time[1:], clip.regions),
+        "time-course": _time_course,
     }
 )
 

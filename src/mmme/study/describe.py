@@ -251,7 +251,7 @@ def _trial_as_json(trial: Trial) -> dict[str, Any]:
 
 
 def _trial_from_json(data: Mapping[str, Any]) -> Trial:
-    expressions = tuple(Expression(**{**e, "aus": tuple(e["aus"])}) for e in data["expressions"])
+    expressions = tuple(Expression(**{**e, "aus": tuple(e["aus"]), "assumed": tuple(e["assumed"])}) for e in data["expressions"])
     return Trial(**{**data, "span": Interval(**data["span"]), "expressions": expressions})
 
 

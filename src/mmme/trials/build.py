@@ -305,4 +305,5 @@ def _expression(
         source=event.source,
         uncertainty_s=float(np.hypot(frame_s, event_uncertainty_s(timeline, video.device))),
         max_error_s=float(np.sqrt(3.0)) * frame_s + event_bound_s(timeline, video.device),
+        assumed=event.assumed,
     )

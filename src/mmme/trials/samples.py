@@ -110,7 +110,8 @@ def expression_samples(
         label = _class(expression.emotion, class_of, expression.source or trial.id)
         if label is not None:
             times = expression.onset, expression.apex, expression.offset
-            samples.append(Sample(f"{trial.id}#{k}", trial.subject, trial.stimulus, label, *times, trial.span))
+            coded = "apex" not in expression.assumed
+            samples.append(Sample(f"{trial.id}#{k}", trial.subject, trial.stimulus, label, *times, trial.span, coded))
     return tuple(samples)
 
 

@@ -226,6 +226,8 @@ class Expression:
     max_error_s
         Bound on the error of the three times [s]; NaN where unknown. None should be further off, apart from a delay that
         all frames share; docs/time.md says how it is made up and how often it held.
+    assumed
+        Which of ``apex`` and ``offset`` nobody coded: then the middle, or the apex.
 
     Raises
     ------
@@ -249,6 +251,7 @@ class Expression:
     source: str = ""
     uncertainty_s: float = float("nan")
     max_error_s: float = float("nan")
+    assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the order of times and the kind."""
@@ -316,6 +319,8 @@ class Sample:
         Session times [s] of the moment described, ``onset <= apex <= offset``.
     trial : Interval
         Span of the trial it lies in.
+    apex_coded
+        False where nobody coded the apex and the middle stands in for it.
     """
 
     id: str
@@ -326,3 +331,4 @@ class Sample:
     apex: float
     offset: float
     trial: Interval
+    apex_coded: bool = True
