@@ -77,9 +77,10 @@ def inner(shape, radii):
     [((1, 1, 1), (8, 8, 8)), ((1, 1, 4), (8, 8, 8)), ((3, 2, 2), (4, 12, 16)), ((2, 1, 3), (5, 8, 6))],
 )
 def test_codes_are_those_of_a_loop_over_pixels(radii, neighbours, dtype):
-    """In exact arithmetic, voxel by voxel: for whole grey levels full of ties, and for fractions."""
+    """In exact arithmetic, voxel by voxel: for bytes full of ties, for 16 bits, and for fractions."""
     shape = (2 * radii[2] + 2, 2 * radii[1] + 4, 2 * radii[0] + 5)
-    clip = grey(shape, dtype) if dtype.startswith("u") else noise(shape, dtype)
+    levels = {"uint8": 5, "uint16": 65_536}
+    clip = grey(shape, dtype, levels[dtype]) if dtype in levels else noise(shape, dtype)
     codes = lbp_top_codes(clip, LbpSettings(radii=radii, neighbours=neighbours))
     for plane, n in zip(("xy", "xt", "yt"), neighbours, strict=True):
         expected = [code_of(clip, voxel, list(places(plane, radii, n))) for voxel in inner(shape, radii)]

@@ -58,7 +58,8 @@ class LbpSettings:
         raise_faults("local binary patterns", faults, error=ConfigError)
 
 
-#: Radii of the baseline of CASME II (doi:10.1371/journal.pone.0086041), 8 neighbours, u2; with ``blocks(5, 5, shape)``.
+#: The usual setting for micro-expressions: radii as reported of the baseline of CASME II
+#: (doi:10.1371/journal.pone.0086041), 8 neighbours, u2; with ``blocks(5, 5, shape)``.
 ME_BASELINE = LbpSettings()
 #: As in the code released with LBP-FIP (doi:10.1007/s11042-022-12360-x), run on CASME II in 5 x 5 blocks.
 FIP_RELEASED = LbpSettings(radii=(1, 1, 7))

@@ -47,8 +47,9 @@ def checked_clip(where: str, clip: NDArray[np.generic], at_least: int = 1) -> No
             f"{where}: expected at least {at_least} frames, got {clip.shape[0]}; lengthen the clip by temporal "
             "interpolation (TIM, mmme.features.interpolation.interpolated) or take a smaller radius in time"
         )
-    if clip.dtype.kind == "f" and not np.isfinite(clip).all():
-        raise DataError(f"{where}: expected finite grey levels, got {int((~np.isfinite(clip)).sum())} that are not")
+    n_lost = sum(int(np.count_nonzero(~np.isfinite(frame))) for frame in clip) if clip.dtype.kind == "f" else 0
+    if n_lost:
+        raise DataError(f"{where}: expected finite grey levels, got {n_lost} that are not")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
