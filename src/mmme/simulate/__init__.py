@@ -14,6 +14,7 @@ from mmme.simulate.devices import BIOPAC_LABELS, BIOPAC_UNITS, write_acqknowledg
 from mmme.simulate.expressions import TrueExpression, draw_expressions, expression_amplitude
 from mmme.simulate.faces import ACTION_UNITS, Face, au_field, make_face
 from mmme.simulate.plan import StudyPlan
+from mmme.simulate.pulse import SKIN_TONES, PulseTruth, simulate_pulse_clip
 from mmme.simulate.render import Sway, draw_sway, render_frames, write_frames
 from mmme.simulate.responses import Response, draw_responses
 from mmme.simulate.session import SessionJob, draw_blinks, simulate_session, true_frame_times
@@ -26,12 +27,14 @@ __all__ = [
     "BIOPAC_UNITS",
     "BIPOLAR",
     "EEG_NAMES",
+    "SKIN_TONES",
     "STIMULI",
     "Body",
     "ClipTruth",
     "DeviceClock",
     "Face",
     "FrameLog",
+    "PulseTruth",
     "Response",
     "SessionJob",
     "Stimulus",
@@ -59,6 +62,7 @@ __all__ = [
     "render_frames",
     "rsp_v",
     "simulate_clip",
+    "simulate_pulse_clip",
     "simulate_session",
     "simulate_study",
     "skt_c",

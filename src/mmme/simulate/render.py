@@ -14,7 +14,7 @@ from mmme.errors import DataError
 from mmme.simulate.expressions import TrueExpression, expression_amplitude
 from mmme.simulate.faces import Face, au_field
 
-__all__ = ["Sway", "draw_sway", "eyelid_closure", "render_frames", "write_frames"]
+__all__ = ["Sway", "draw_sway", "eyelid_closure", "head_inverse", "render_frames", "write_frames"]
 
 _NOISE_TILES = 8
 
@@ -102,8 +102,28 @@ def eyelid_closure(t: NDArray[np.float64], blinks: Sequence[tuple[float, float]]
     return closure
 
 
-def _inverse_motion(face: Face, sway: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 2, 3) maps from frame position to where that point of the head is at rest; rotation about the frame's centre."""
+def head_inverse(face: Face, sway: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Find where what is seen lies when the head is at rest.
+
+    Parameters
+    ----------
+    face
+        Identity.
+    sway : (n, 3) or (n, 4) float64
+        Shift x, y [px] and rotation about the frame's centre [rad], as `Sway.at` has it.
+
+    Returns
+    -------
+    (n, 2, 3) float64
+        Maps from a position in the frame to that of the same point of the head at rest.
+
+    Examples
+    --------
+    >>> from mmme.simulate.faces import make_face
+    >>> head_inverse(make_face(np.random.default_rng(0), 64), np.array([[3.0, 0.0, 0.0]]))[0, :, 2].tolist()
+    [-3.0, 0.0]
+    """
     c, s = np.cos(sway[:, 2]), np.sin(sway[:, 2])
     half = (face.frame_px - 1) / 2
     inverse = np.empty((len(sway), 2, 3))
@@ -166,7 +186,7 @@ def render_frames(
     ]
     together = [np.sum([fields[au] for au in event.aus], axis=0, dtype=np.float32) for event in events]
     motion = sway.at(t)
-    inverse = _inverse_motion(face, motion)
+    inverse = head_inverse(face, motion)
     light = 1.0 + motion[:, 3]
     levels = np.rint(eyelid_closure(t, blinks) * (len(face.canvases) - 1)).astype(int)
     tiles = np.clip(np.rint(rng.normal(0, noise, (_NOISE_TILES, side + 32, side + 32))), -127, 127).astype(np.int8)
