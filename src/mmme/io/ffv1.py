@@ -118,6 +118,7 @@ def _ffv1_stream(container: Any, image: NDArray[np.uint8] | av.VideoFrame, name:
     stream.height, stream.width = shape[:2]
     stream.time_base = stream.codec_context.time_base = _TICK
     stream.codec_context.flags |= av.codec.context.Flags.bitexact.value
+    stream.codec_context.gop_size = 1  # each frame for itself: an expression is read without the frames before it
     if isinstance(image, av.VideoFrame):
         stream.pix_fmt, context = image.format.name, stream.codec_context
         context.color_range, context.colorspace = image.color_range, image.colorspace

@@ -31,6 +31,7 @@ _SMALL = 400_000  # pixels up to which starting threads costs more than it saves
 _PLANAR = {"nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p", "nv42": "yuv444p"}
 _PLANAR |= dict.fromkeys(("yuyv422", "uyvy422", "yvyu422"), "yuv422p")
 _SKIP = 48  # frames that are decoded and passed over rather than sought
+_SKIP_WHOLE = 2  # the same where every frame stands for itself, so that a seek decodes nothing in vain
 
 
 def kept_as(pixels: str) -> str:
@@ -410,7 +411,8 @@ class VideoFrames:
 
     def _key_between(self, index: int) -> bool:
         """Tell whether a seek saves more than it costs."""
-        if self._keys is None or index - self._at <= _SKIP:
+        skip = _SKIP_WHOLE if self._keys is not None and len(self._keys) == len(self._ticks) else _SKIP
+        if self._keys is None or index - self._at <= skip:
             return False
         key = np.searchsorted(self._keys, self._ticks[index], side="right") - 1
         return bool(key >= 0 and (self._at < 0 or self._keys[key] > self._ticks[self._at]))
