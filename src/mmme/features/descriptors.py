@@ -23,7 +23,7 @@ from mmme.features.facial_dynamics import displacements, facial_dynamics_map, ti
 from mmme.features.gradients_3d import hog_on_icosahedron, hog_on_planes
 from mmme.features.hoof import bi_woof, hoof, rhoof
 from mmme.features.landmarks import FaceFinder, FaceMesh
-from mmme.features.lbp import lbp_fip, lbp_sip, lbp_top
+from mmme.features.lbp import ME_BASELINE, lbp_fip, lbp_sip, lbp_top
 from mmme.features.mdmd import mdmd
 from mmme.features.mdmo import mdmo, mdmo_regions
 from mmme.features.regions import blocks
@@ -54,7 +54,7 @@ FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
         "region-motion": network_inputs.region_motion,
         "lbp-top": lambda clip: lbp_top(clip.frames_of_one_length, clip.regions),
         "lbp-sip": lambda clip: lbp_sip(clip.frames_of_one_length, clip.regions),
-        "lbp-fip": lambda clip: lbp_fip(clip.frames_of_one_length, clip.regions),
+        "lbp-fip": lambda clip: lbp_fip(clip.frames_of_one_length, clip.regions, ME_BASELINE),  # 16 frames are few for Rt = 7
         "3dhog": lambda clip: hog_on_planes(clip.frames_of_one_length, clip.regions),
         "hog3d": lambda clip: hog_on_icosahedron(clip.frames_of_one_length, clip.regions),
         "hoof": lambda clip: hoof(clip.motion, clip.regions),
