@@ -54,7 +54,7 @@ def numbered(seconds):
 def followed(seconds, *people, **options):
     video, t = numbered(seconds)
     finder = Planted(people)
-    return track_landmarks(video, t, finder=finder, **options), finder
+    return track_landmarks(video, t, finder=finder, **{"rate_hz": 2.0, **options}), finder
 
 
 def sitting(t):

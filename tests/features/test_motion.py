@@ -169,7 +169,7 @@ def test_at_the_frame_rate_each_frame_is_read_once_and_threads_change_nothing(fi
     try:
         cv2.setNumThreads(1)
         curve = motion_curve(counted, rate_hz=150.0, finder=known_face)
-        cv2.setNumThreads(4)
+        cv2.setNumThreads(2)
         again = motion_curve(video, rate_hz=150.0, finder=known_face)
     finally:
         cv2.setNumThreads(threads)

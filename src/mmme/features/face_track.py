@@ -22,7 +22,7 @@ from mmme.types import Samples
 __all__ = ["LOOKS_HZ", "LandmarkTrack", "OtherPerson", "track_landmarks"]
 
 #: How often to look; the error in between is in docs/faces.md.
-LOOKS_HZ = 2.0
+LOOKS_HZ = 4.0
 #: A face may have moved half its width, and one width more per second since it was seen, at most three.
 _STEP_WIDTHS, _SPEED_WIDTHS_S, _FAR_WIDTHS = 0.5, 1.0, 3.0
 #: No face grows or shrinks by more between two sightings.
