@@ -6,6 +6,8 @@ Directions are those of `mmme.features.flow.orientation`: 0 to the right, counte
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +31,10 @@ def _shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
 
 
-def _columns(descriptor: str, regions: Regions, bins: int) -> tuple[str, ...]:
-    return tuple(f"{descriptor}_{name}_b{b}" for name in regions.names for b in range(bins))
+@lru_cache(maxsize=32)
+def _columns(descriptor: str, names: tuple[str, ...], bins: int) -> tuple[str, ...]:
+    """Name the bins; kept, since hundreds of names would take as long as the histogram."""
+    return tuple(f"{descriptor}_{name}_b{b}" for name in names for b in range(bins))
 
 
 def _mirrored_bins(field: Floats, bins: int) -> NDArray[np.intp]:
@@ -98,7 +102,7 @@ def hoof(
         index = _mirrored_bins(field, bins) if mirrored else direction_bins(orientation(field), bins, centred=centred)
         sums += histograms(index, magnitude(field), regions, bins)
     values = _shares(sums) if normalised else sums / (regions.sizes[:, None] * len(stacked))
-    return Described(_columns("hoof", regions, bins), values.ravel().astype(np.float32))
+    return Described(_columns("hoof", regions.names, bins), values.ravel().astype(np.float32))
 
 
 def bi_woof(field: Floats, regions: Regions, *, bins: int = 8, centred: bool = False, unit: bool = True) -> Described:
@@ -149,7 +153,7 @@ def bi_woof(field: Floats, regions: Regions, *, bins: int = 8, centred: bool = F
     length = float(np.linalg.norm(weighted))
     if unit and length > 0:
         weighted = weighted / length
-    return Described(_columns("biwoof", regions, bins), weighted.ravel().astype(np.float32))
+    return Described(_columns("biwoof", regions.names, bins), weighted.ravel().astype(np.float32))
 
 
 def rhoof(fields: Floats, regions: Regions, *, bins: int = 8, centred: bool = True) -> Described:
@@ -193,4 +197,4 @@ def rhoof(fields: Floats, regions: Regions, *, bins: int = 8, centred: bool = Tr
     [0.0, 1.5, 0.0, 0.0]
     """
     kept = hoof(fields, regions, bins=bins, centred=centred, normalised=False)
-    return Described(_columns("rhoof", regions, bins), kept.values)
+    return Described(_columns("rhoof", regions.names, bins), kept.values)

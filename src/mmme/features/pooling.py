@@ -18,10 +18,10 @@ Floats = NDArray[np.floating[Any]]
 
 
 @lru_cache(maxsize=16)
-def _pixels(regions: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Region and pixel of every place that belongs to a region; looked up once for a whole data set of samples."""
+def _pixels(regions: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Region and pixel of every place that belongs to a region, and pixels of each; once for a whole data set."""
     region, pixel = np.nonzero(regions.masks.reshape(len(regions), -1))
-    return region, pixel
+    return region, pixel, np.bincount(region)
 
 
 def expect_shape(where: str, shape: tuple[int, ...], regions: Regions) -> None:
@@ -72,10 +72,10 @@ def means(values: Floats, regions: Regions) -> NDArray[np.float64]:
     >>> means(np.arange(8.0).reshape(2, 4), blocks(1, 2, (2, 4))).tolist()
     [2.5, 4.5]
     """
-    region, pixel = _pixels(regions)
+    region, pixel, sizes = _pixels(regions)
     flat = np.ascontiguousarray(values.reshape(regions.masks[0].size, -1).T)
     sums = [np.bincount(region, component[pixel], minlength=len(regions)) for component in flat]
-    averaged = np.stack(sums, axis=1) / regions.sizes[:, None]
+    averaged = np.stack(sums, axis=1) / sizes[:, None]
     return np.asarray(averaged[:, 0] if values.ndim == 2 else averaged)
 
 
@@ -101,8 +101,11 @@ def direction_bins(angle: Floats, bins: int, *, centred: bool = False) -> NDArra
     [0, 1, 1, 0]
     """
     turn = angle * (bins / (2 * np.pi))
-    # a float32 angle just below the full turn can round up to it
-    return np.asarray((turn + (0.5 if centred else 0.0)).astype(np.intp) % bins)
+    if centred:
+        turn += 0.5
+    index = turn.astype(np.intp)
+    index[index >= bins] -= bins  # half a bin further on; and a float32 angle just below the full turn rounds up to it
+    return np.asarray(index)
 
 
 def histograms(index: NDArray[np.intp], weights: Floats | None, regions: Regions, bins: int) -> NDArray[np.float64]:
@@ -130,7 +133,7 @@ def histograms(index: NDArray[np.intp], weights: Floats | None, regions: Regions
     >>> histograms(np.array([[0, 1, 1, 1]]), None, blocks(1, 2, (1, 4)), 2).tolist()
     [[1.0, 1.0], [0.0, 2.0]]
     """
-    region, pixel = _pixels(regions)
+    region, pixel, _ = _pixels(regions)
     joint = region * bins + index.ravel()[pixel]
     counted = np.bincount(joint, None if weights is None else weights.ravel()[pixel], minlength=len(regions) * bins)
     return np.asarray(counted, dtype=np.float64).reshape(len(regions), bins)
