@@ -1,6 +1,7 @@
 """`mmme spot`: from a video file to a table and a figure."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -61,3 +62,23 @@ def test_what_is_no_video_is_one_sentence(tmp_path):
     assert done.exit_code == 3
     assert done.stderr.startswith("Error: ")
     assert "notes.mp4" in done.stderr
+
+
+def test_somebody_else_in_the_picture_is_told(tmp_path):
+    """
+    Beside the wider face that is followed, the other one is reported with its size and times, in words and as JSON.
+    """
+    t, wide, _ = simulate_clip(2, fps=20.0, duration_s=1.5, frame_px=160)
+    _, narrow, _ = simulate_clip(3, fps=20.0, duration_s=1.5, frame_px=120)
+    frames = np.full((len(t), 160, 320), 90, dtype=np.uint8)
+    frames[:, :, :160], frames[:, 20:140, 190:310] = wide, narrow
+    write_ffv1(tmp_path / "two.mkv", iter(frames), t)
+    command = ["spot", str(tmp_path / "two.mkv"), "--quiet"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    told = json.loads(CliRunner().invoke(cli, [*command, "--json"], catch_exceptions=False).stdout)
+
+    assert "somebody else, not searched:" in done.stdout
+    assert "from 0.0 s to 1.4 s" in done.stdout
+    (other,) = told["others"]
+    assert (other["first_s"], other["last_s"]) == pytest.approx((0.0, 1.4), abs=0.06)
+    assert 50 < other["width_px"] < 90

@@ -35,6 +35,7 @@ def spot(video: Path, *, out: Path | None, as_json: bool, quiet: bool) -> None:
             {
                 "expressions": found.rows,
                 "not_searched_s": found.beyond_s,
+                "others": found.others,
                 "table": str(found.table),
                 "figure": str(found.figure),
             }
@@ -48,4 +49,9 @@ def spot(video: Path, *, out: Path | None, as_json: bool, quiet: bool) -> None:
     show_table(f"{video}: {len(rows)} expressions", header, rows)
     if found.beyond_s > 0:
         click.echo(f"not searched: {found.beyond_s:.1f} s without a face, or with one that turned away or was covered")
+    for person in found.others:
+        click.echo(
+            f"somebody else, not searched: {person['width_px']:.0f} px wide, seen at {person['looks']} looks "
+            f"from {person['first_s']:.1f} s to {person['last_s']:.1f} s"
+        )
     click.echo(f"table: {found.table}\nfigure: {found.figure}")

@@ -34,12 +34,16 @@ class SpottedVideo:
         Seconds without a face, or in which it moved more than a face can (turned away, covered): not searched.
     table, figure
         The CSV and the PNG file.
+    others
+        People beside the one who was followed, whoever was seen most first: ``first_s, last_s``, the number of ``looks``
+        that showed them, and the median ``width_px`` of their face.
     """
 
     rows: tuple[dict[str, Any], ...]
     beyond_s: float
     table: Path
     figure: Path
+    others: tuple[dict[str, Any], ...] = ()
 
 
 def spot_video(video: Path, out: Path, *, step: Callable[[str, int, int], None] | None = None) -> SpottedVideo:
@@ -100,4 +104,13 @@ def spot_video(video: Path, out: Path, *, step: Callable[[str, int, int], None] 
         [(s.kind, Interval(s.onset, s.offset), s.apex) for s in found],
         out / f"{video.stem}.expressions.png",
     )
-    return SpottedVideo(rows, beyond_s(curve), table, figure)
+    others = tuple(
+        {
+            "first_s": round(float(person.t[0]), 4),
+            "last_s": round(float(person.t[-1]), 4),
+            "looks": len(person.t),
+            "width_px": round(person.width_px, 1),
+        }
+        for person in (curve.track.others if curve.track else ())
+    )
+    return SpottedVideo(rows, beyond_s(curve), table, figure, others)
