@@ -37,7 +37,7 @@ def pulse(video: Path, *, out: Path | None, window_s: float, step_s: float, as_j
     if as_json:
         print_json({**found.summary, "rows": found.rows, "table": str(found.table), "file": str(found.file)})
         return
-    header = ("from [s]", "to [s]", "pulse [bpm]", "quality [dB]", "why not")
+    header = ("from (s)", "to (s)", "pulse (bpm)", "quality (dB)", "why not")
     rows = [
         (f"{r['start_s']:.1f}", f"{r['stop_s']:.1f}", _shown(r["hr_bpm"]), _shown(r["snr_db"]), r["why_not"])
         for r in found.rows
