@@ -126,8 +126,8 @@ def affine_aligned(field: Floats, points: Floats) -> NDArray[np.float32]:
     Take the affine motion of the head off, as published: fitted to the jaw and the tip of the nose.
 
     The least-squares affine map that brings those 13 points of the later frame back to the first is applied to where
-    every pixel went. `mmme.features.registration.head_motion` asks all of the skin instead and has a third of the error
-    at rest (docs/flow.md); this one is for comparison with published work.
+    every pixel went. `mmme.features.registration.head_motion` asks all of the skin instead, which leaves less of the head's
+    motion (docs/flow.md); this one is for comparison with published work.
 
     Parameters
     ----------
