@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, coding, data, demo, pulse, results, sharing, spot
+from mmme.cli import agreement, coding, data, demo, magnify, pulse, results, sharing, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -32,6 +32,7 @@ for _verb in (
     results.rerun,
     results.report,
     spot.spot,
+    magnify.magnify,
     pulse.pulse,
     results.config,
 ):
