@@ -43,9 +43,9 @@ def pulse(video: Path, *, out: Path | None, window_s: float, step_s: float, as_j
         for r in found.rows
     ]
     n, good = found.summary["windows"], found.summary["windows_with_rate"]
-    show_table(f"{video}: a pulse in {good} of {n} windows", header, rows)
-    if good:
-        click.echo(f"median: {found.summary['median_hr_bpm']:.1f} bpm")
+    show_table(video.name, header, rows)
+    median = f", median {found.summary['median_hr_bpm']:.1f} bpm" if good else ""
+    click.echo(f"a pulse in {good} of {n} windows{median}")
     click.echo(f"table: {found.table}\nsummary: {found.file}")
 
 
