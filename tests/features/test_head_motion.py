@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mmme.errors import ConfigError, DataError
 from mmme.features.flow_images import flow_images
 from mmme.features.motion import motion_curve
+from mmme.features.regions import rigid_mask, skin_mask
 from mmme.features.registration import head_motion, register, similarity
 from mmme.interval import Interval
 from mmme.models.spotting import spot
@@ -38,6 +40,30 @@ def test_a_disturbed_part_does_not_decide():
     rigid[20:24, [8, 9, 20, 21, 31, 32, 42, 43, 50, 51, 58, 59]] = True
     field[:, 8:10] += 2.0
     assert np.abs(head_motion(field, rigid)[20:50, 20:60] - 0.5).max() < 0.2
+
+
+def test_a_shift_alone_leaves_the_turn_and_bone_takes_an_expression_for_the_head(landmarks):
+    """At the chin a fitted shift is off by the turn's arm; bone that moves along with a wrinkled nose is taken for the head."""
+    matrix = similarity(landmarks)
+    skin, rigid = skin_mask(landmarks, matrix, 128), rigid_mask(landmarks, matrix, 128)
+    assert 100 < rigid.sum() < 0.1 * skin.sum()
+    y, x = np.mgrid[:128, :128].astype(np.float32)
+    turn = np.dstack([-0.02 * (y - 50), 0.02 * (x - 64)]).astype(np.float32)
+    assert np.abs(head_motion(turn, skin) - turn).max() < 1e-3
+    assert np.abs(head_motion(turn, rigid, model="shift") - turn)[110, 64].max() > 0.9
+    wrinkled = np.zeros((128, 128, 2), dtype=np.float32)
+    wrinkled[..., 1] = -np.exp(-((x - 64) ** 2 + (y - 55) ** 2) / (2 * 10.0**2))
+    assert np.abs(head_motion(wrinkled, skin)).max() < 0.1
+    assert np.abs(head_motion(wrinkled, rigid, model="shift")).max() > 0.5
+
+
+def test_head_motion_needs_a_known_model_and_pixels():
+    """A wrong name is corrected, and no pixels are refused."""
+    field, nowhere = np.zeros((8, 8, 2), dtype=np.float32), np.zeros((8, 8), dtype=bool)
+    with pytest.raises(ConfigError, match="did you mean 'shift'"):
+        head_motion(field, ~nowhere, model="shif")
+    with pytest.raises(DataError, match="expected pixels that follow the head, got none"):
+        head_motion(field, nowhere)
 
 
 def test_a_swaying_head_is_no_expression(film):

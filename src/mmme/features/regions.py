@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.features.registration import transformed
 
-__all__ = ["REGIONS", "Regions", "blocks", "region_masks", "skin_mask"]
+__all__ = ["REGIONS", "Regions", "blocks", "hull_mask", "region_masks", "rigid_mask", "skin_mask"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,8 @@ _OVAL = (
 _EYES = ((33, 160, 158, 133, 153, 144), (263, 387, 385, 362, 380, 373))
 
 
-def _hull(points: NDArray[np.float64], size: int, grow_px: float) -> NDArray[np.bool_]:
+def hull_mask(points: NDArray[Any], size: int, grow_px: float) -> NDArray[np.bool_]:
+    """Mark the hull of points ``(n, 2)`` and what lies within a few pixels of it, ``(size, size)``."""
     mask = np.zeros((size, size), dtype=np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
     width = 2 * max(1, round(grow_px)) + 1
@@ -139,15 +141,29 @@ def region_masks(points: NDArray[np.float32], matrix: NDArray[np.float64], size:
     """
     placed = transformed(points, matrix)
     eyes = _eyes(placed, size)
-    return np.array([_hull(placed[list(group)], size, 0.02 * size) & ~eyes for group in REGIONS.values()])
+    return np.array([hull_mask(placed[list(group)], size, 0.02 * size) & ~eyes for group in REGIONS.values()])
 
 
 def skin_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
     """Mark the face inside its outline without the eyes, ``(size, size)``: most of it follows the head."""
     placed = transformed(points, matrix)
-    inside = cv2.erode(_hull(placed[list(_OVAL)], size, 0.0).astype(np.uint8), np.ones((7, 7), dtype=np.uint8)) > 0
+    inside = cv2.erode(hull_mask(placed[list(_OVAL)], size, 0.0).astype(np.uint8), np.ones((7, 7), dtype=np.uint8)) > 0
     return np.asarray(inside & ~_eyes(placed, size))
 
 
+#: Root and bridge of the nose, and beside the inner eye corners: what is fixed to bone, though skin lies over it.
+_BRIDGE = ((168, 6, 197, 122, 351), (133, 243, 244, 190, 112), (362, 463, 464, 414, 341))
+
+
+def rigid_mask(points: NDArray[np.float32], matrix: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """
+    Mark the bridge of the nose and the inner eye corners, ``(size, size)``: what the field takes for the head.
+
+    `mmme.features.registration.head_motion` takes it in place of the skin; docs/flow.md says why the skin is the default.
+    """
+    placed = transformed(points, matrix)
+    return np.asarray(np.any([hull_mask(placed[list(part)], size, 0.01 * size) for part in _BRIDGE], axis=0))
+
+
 def _eyes(placed: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    return np.asarray(np.any([_hull(placed[list(eye)], size, 0.035 * size) for eye in _EYES], axis=0))
+    return np.asarray(np.any([hull_mask(placed[list(eye)], size, 0.035 * size) for eye in _EYES], axis=0))

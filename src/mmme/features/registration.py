@@ -41,6 +41,7 @@ __all__ = [
 RIGID = (33, 133, 362, 263, 168, 6, 197)
 #: Also below the nose and at the foot of its wings: without them an affine transform would not know the height of a face.
 EYES_AND_NOSE = (*RIGID, 2, 98, 327)
+_HEAD_MODELS = ("similarity", "shift")
 #: Ways of registering a face, in the order of what they bend.
 REGISTRATIONS = ("similarity", "affine", *WARPS)
 
@@ -340,7 +341,7 @@ def steadied(points: NDArray[Any], t: NDArray[np.float64], *, over_s: float = 0.
     return steady
 
 
-def head_motion(field: NDArray[np.float32], skin: NDArray[np.bool_]) -> NDArray[np.float32]:
+def head_motion(field: NDArray[np.float32], skin: NDArray[np.bool_], *, model: str = "similarity") -> NDArray[np.float32]:
     """
     Fit the shift, turn and scale that most of the skin follows, and continue them over the image.
 
@@ -353,12 +354,22 @@ def head_motion(field: NDArray[np.float32], skin: NDArray[np.bool_]) -> NDArray[
     field : (height, width, 2) float32
         Flow between two registered faces [px].
     skin : (height, width) bool
-        Pixels of which most only follow the head.
+        Pixels of which most only follow the head: `mmme.features.regions.skin_mask`, or for comparison with work that took
+        the nose for the head, `mmme.features.regions.rigid_mask`.
+    model
+        ``similarity``, or ``shift`` alone. A few pixels of bone tell a shift well and a turn badly.
 
     Returns
     -------
     (height, width, 2) float32
         What the head alone would move [px]; to be subtracted.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not known.
+    DataError
+        If no pixel is given.
 
     Examples
     --------
@@ -367,6 +378,10 @@ def head_motion(field: NDArray[np.float32], skin: NDArray[np.bool_]) -> NDArray[
     >>> float(np.abs(head_motion(turn, np.ones((9, 9), bool)) - turn).max()) < 1e-5
     True
     """
+    if model not in _HEAD_MODELS:
+        raise unknown_name("model of head motion", model, _HEAD_MODELS)
+    if not skin.any():
+        raise DataError("head motion: expected pixels that follow the head, got none; is the face in view?")
     step = 1 + int(skin.sum()) // 1000  # neighbours say nearly the same
     row, column = (index[::step] for index in np.nonzero(skin))
     place = column + 1j * row
@@ -378,7 +393,8 @@ def head_motion(field: NDArray[np.float32], skin: NDArray[np.bool_]) -> NDArray[
         weight /= weight.sum()
         middle, mean = weight @ place, weight @ seen
         arm = place - middle
-        turn = complex((weight * np.conj(arm)) @ (seen - mean) / max(float(weight @ np.abs(arm) ** 2), 1e-9))
+        if model == "similarity":
+            turn = complex((weight * np.conj(arm)) @ (seen - mean) / max(float(weight @ np.abs(arm) ** 2), 1e-9))
         shift = complex(mean - turn * middle)
     whole = shift + turn * (np.arange(field.shape[1]) + 1j * np.arange(field.shape[0])[:, None])
     return np.dstack([whole.real, whole.imag]).astype(np.float32)

@@ -45,6 +45,8 @@ _LANDMARKS: Mapping[str, tuple[float, float]] = {
     "mouth_right": (245.0, 141.0),
     "lip_top": (223.6, 140.5),
     "lip_bottom": (222.7, 154.6),
+    "lower_lip_left": (211.1, 151.0),
+    "lower_lip_right": (235.3, 152.3),
     "chin": (222.0, 166.0),
 }
 _CENTRE = (224.5, 128.0)  # of the frame, in portrait pixels
@@ -81,8 +83,15 @@ ACTION_UNITS: Mapping[str, tuple[_Blob, ...]] = MappingProxyType(
         "AU12": _pair("mouth", 9.0, (-0.75, -0.65)),
         "AU14": _pair("mouth", 7.0, (0.95, 0.1)),
         "AU15": _pair("mouth", 8.0, (-0.2, 1.0)),
+        "AU16": _pair("lower_lip", 6.0, (-0.3, 1.0)),
         "AU17": (_Blob("chin", 10.0, (0.0, -1.0)),),
+        "AU18": (*_pair("mouth", 8.0, (1.0, 0.0)), *_pair("lower_lip", 5.0, (0.6, -0.3))),
         "AU20": _pair("mouth", 9.0, (-1.0, 0.15)),
+        "AU23": (
+            *_pair("mouth", 5.0, (0.4, 0.0)),
+            _Blob("lip_top", 6.0, (0.0, 0.8)),
+            _Blob("lip_bottom", 6.0, (0.0, -0.8)),
+        ),
         "AU24": (_Blob("lip_top", 6.0, (0.0, 1.0)), _Blob("lip_bottom", 6.0, (0.0, -1.0))),
         "AU25": (_Blob("lip_bottom", 9.0, (0.0, 1.0)),),
         "AU26": (_Blob("chin", 14.0, (0.0, 1.0)),),
