@@ -55,7 +55,9 @@ class Rows(Section):
 class Face(Section):
     """How the face is described."""
 
-    flow: Literal["dis", "dis-fast", "tvl1", "farneback"] = Field(default="dis", description="Optical flow method.")
+    flow: Literal["dis", "dis-fast", "dis-twice", "tvl1", "farneback"] = Field(
+        default="dis", description="Optical flow method."
+    )
     size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
     pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
     descriptors: tuple[str, ...] = Field(
@@ -67,6 +69,10 @@ class Face(Section):
         default="blocks", description="Over what descriptors with regions are computed."
     )
     n_blocks: int = Field(default=5, ge=1, le=16, description="Rows, and columns, of blocks.")
+    pulse: bool = Field(
+        default=False,
+        description="Report how the pulse in the colour of the face agrees with the ECG; reads every frame of the trials.",
+    )
     n_frames: int = Field(default=16, ge=2, le=512, description="Length of clips and sequences brought to one length.")
 
 
@@ -264,4 +270,6 @@ def as_toml(config: RunConfig) -> str:
 def _toml_value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml_value(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -126,11 +126,17 @@ def test_a_change_makes_anew_only_what_it_touches(described, study, config, tmp_
         return json.loads((copy / "derivatives" / "mmme" / "sub-S01.json").read_text())["tables"]
 
     before = tables()
-    wider = load_config({**config.model_dump(), "face": {"descriptors": ["region-motion"], "size_px": 14}})
+    face = {"descriptors": ["region-motion"], "size_px": 14, "pulse": True}
+    wider = load_config({**config.model_dump(), "face": face})
     assert [o.error for o in describe_study(copy, wider, workers=Workers())] == ["", "", ""]
     after = tables()
     assert {name for name in after if after[name] != before.get(name)} == {"face flow-images", "face region-motion"}
     assert {t.made_from["table"] for t in stored_tables(copy)} == set(after)
+    found = gather(copy, ["S01", "S02"], wider)
+    assert found.tables["face"].X.shape[1] == 7 * 7 * 3
+    assert found.pulse is not None
+    assert found.pulse.with_face == 0
+    assert set(found.pulse.why_not) <= {"the video is grey: no pulse from the face"}
     n, n_bytes = prune(copy)
     assert (n, n_bytes > 0) == (3, True)  # the larger images of three recordings
     with pytest.raises(DataError, match="expected expressions to describe, got none"):

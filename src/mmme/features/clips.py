@@ -9,7 +9,7 @@ the descriptors of motion need two moments, not the frames between.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from mmme.features.regions import REGIONS, Regions, blocks, region_masks, skin_m
 from mmme.features.registration import head_motion, register, similarity, transformed
 from mmme.types import Sample, Stream
 
-__all__ = ["FACE_PX", "ClipSettings", "FaceClip", "NoClipError", "mean_frame", "open_clip"]
+__all__ = ["FACE_PX", "ClipSettings", "FaceClip", "NoClipError", "grid", "mean_frame", "open_clip"]
 
 FACE_PX = 128
 
@@ -59,6 +59,12 @@ class ClipSettings:
     regions: str = "blocks"
     n_blocks: int = 5
     n_frames: int = 16
+
+
+@lru_cache(maxsize=8)
+def grid(n: int) -> Regions:
+    """Return n x n blocks of the registered face; the same object each time, whose pixels descriptors list only once."""
+    return blocks(n, n, (FACE_PX, FACE_PX))
 
 
 def mean_frame(video: Stream, at_s: float, within_s: float) -> NDArray[np.float32]:
@@ -114,8 +120,7 @@ class FaceClip:
     @cached_property
     def regions(self) -> Regions:
         """Blocks or regions of action units, as set."""
-        n = self.settings.n_blocks
-        return self.au_regions if self.settings.regions == "action-units" else blocks(n, n, (FACE_PX, FACE_PX))
+        return self.au_regions if self.settings.regions == "action-units" else grid(self.settings.n_blocks)
 
     @cached_property
     def onset_face(self) -> NDArray[np.float32]:

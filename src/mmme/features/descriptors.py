@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError, unknown_name
 from mmme.features import network_inputs
-from mmme.features.clips import FACE_PX, ClipSettings, FaceClip, NoClipError, open_clip
+from mmme.features.clips import ClipSettings, FaceClip, NoClipError, grid, open_clip
 from mmme.features.facial_dynamics import displacements, facial_dynamics_map, time_course
 from mmme.features.gradients_3d import hog_on_icosahedron, hog_on_planes
 from mmme.features.hoof import bi_woof, hoof, rhoof
@@ -26,7 +26,6 @@ from mmme.features.landmarks import FaceFinder, FaceMesh
 from mmme.features.lbp import ME_BASELINE, lbp_fip, lbp_sip, lbp_top
 from mmme.features.mdmd import mdmd
 from mmme.features.mdmo import mdmo, mdmo_regions
-from mmme.features.regions import blocks
 from mmme.features.strain_maps import strain_pooled
 from mmme.features.tables import Described, undescribed
 from mmme.types import FeatureTable, Sample, Stream
@@ -38,7 +37,7 @@ Value = Described | NDArray[np.float32]
 
 def _mdmd(clip: FaceClip) -> Described:
     """Onset to apex against onset to offset, in 6 x 6 blocks as published."""
-    return mdmd(clip.motion, clip.motion_in_time[-1], blocks(6, 6, (FACE_PX, FACE_PX)))
+    return mdmd(clip.motion, clip.motion_in_time[-1], grid(6))
 
 
 def _time_course(clip: FaceClip) -> Described:
@@ -54,7 +53,9 @@ FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
         "region-motion": network_inputs.region_motion,
         "lbp-top": lambda clip: lbp_top(clip.frames_of_one_length, clip.regions),
         "lbp-sip": lambda clip: lbp_sip(clip.frames_of_one_length, clip.regions),
-        "lbp-fip": lambda clip: lbp_fip(clip.frames_of_one_length, clip.regions, ME_BASELINE),  # 16 frames are few for Rt = 7
+        "lbp-fip": lambda clip: lbp_fip(
+            clip.frames_of_one_length, clip.regions, ME_BASELINE
+        ),  # 16 frames are few for Rt = 7
         "3dhog": lambda clip: hog_on_planes(clip.frames_of_one_length, clip.regions),
         "hog3d": lambda clip: hog_on_icosahedron(clip.frames_of_one_length, clip.regions),
         "hoof": lambda clip: hoof(clip.motion, clip.regions),

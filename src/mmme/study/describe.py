@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import mmme
 from mmme.checks import check_study
 from mmme.config import RunConfig
@@ -33,6 +35,7 @@ from mmme.features.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.io.feature_store import FeatureStore, StoredTable, content_key
+from mmme.study.pulse import PulseAgreement, pulse_agreement, pulse_pairs
 from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
 from mmme.trials import expression_samples, grid_samples, left_out
 from mmme.types import ClockMap, Expression, FeatureTable, Finding, Sample, Stream, Timeline, Trial
@@ -79,6 +82,8 @@ class Described:
         Of all recordings.
     left_out
         Expressions whose emotion has no class in the class map, by emotion.
+    pulse
+        How the pulse of the face agrees with the ECG; None unless the run file asks for it.
     """
 
     study: Study
@@ -87,6 +92,7 @@ class Described:
     clocks: Mapping[str, Mapping[str, ClockMap]]
     findings: tuple[Finding, ...]
     left_out: Mapping[str, int]
+    pulse: PulseAgreement | None = None
 
 
 def derivatives(study: Path) -> Path:
@@ -210,6 +216,7 @@ def describe_recording(job: RecordingJob) -> str:
         "clocks": {device: asdict(clock) for device, clock in timeline.clocks.items()},
         "trials": [_trial_as_json(trial) for trial in cut.trials],
         "findings": [asdict(f) for f in findings_of(study, job.recording, recording, timeline, cut)],
+        "pulse": _pulse(timeline, cut.trials) if config.face.pulse else None,
     }
     partial = target.with_name(f".{target.name}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)  # a recording without any table made no store
@@ -234,10 +241,23 @@ def _make_tables(tables: _Tables, study: Study, timeline: Timeline, trials: Sequ
     tables.one("body-moments", moments, {"signals": signals}, lambda: body_features(timeline, moments, signals=signals))
 
 
+def _pulse(timeline: Timeline, trials: Sequence[Trial]) -> dict[str, list[Any]]:
+    """Rates of face and ECG in windows inside the trials; nothing where there is no ECG."""
+    if "ecg" not in timeline.streams:
+        return {"face_bpm": [], "ecg_bpm": [], "why": []}
+    video, ecg = timeline.stream("video"), timeline.stream("ecg")
+    face_bpm, ecg_bpm, why = pulse_pairs(video, ecg, [trial.span for trial in trials])
+    rates = {"face_bpm": face_bpm, "ecg_bpm": ecg_bpm}
+    return {**{k: [float(x) if np.isfinite(x) else None for x in v] for k, v in rates.items()}, "why": why}
+
+
 def _settings(config: RunConfig) -> ClipSettings:
-    face = config.face
     return ClipSettings(
-        flow=face.flow, image_px=face.size_px, regions=face.regions, n_blocks=face.n_blocks, n_frames=face.n_frames
+        flow=config.face.flow,
+        image_px=config.face.size_px,
+        regions=config.face.regions,
+        n_blocks=config.face.n_blocks,
+        n_frames=config.face.n_frames,
     )
 
 
@@ -251,7 +271,9 @@ def _trial_as_json(trial: Trial) -> dict[str, Any]:
 
 
 def _trial_from_json(data: Mapping[str, Any]) -> Trial:
-    expressions = tuple(Expression(**{**e, "aus": tuple(e["aus"]), "assumed": tuple(e["assumed"])}) for e in data["expressions"])
+    expressions = tuple(
+        Expression(**{**e, "aus": tuple(e["aus"]), "assumed": tuple(e["assumed"])}) for e in data["expressions"]
+    )
     return Trial(**{**data, "span": Interval(**data["span"]), "expressions": expressions})
 
 
@@ -335,7 +357,14 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
         clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in recordings},
         findings=(*whole, *findings, *across),
         left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in recordings), Counter())),
+        pulse=_agreement([d["pulse"] for d in descriptions.values()]) if config.face.pulse else None,
     )
+
+
+def _agreement(pulses: Sequence[Mapping[str, list[Any]]]) -> PulseAgreement:
+    """Compare face and ECG over the windows of all recordings."""
+    face, ecg = (np.array([x for p in pulses for x in p[k]], dtype=np.float64) for k in ("face_bpm", "ecg_bpm"))
+    return pulse_agreement(face, ecg, [why for p in pulses for why in p["why"]])
 
 
 def _read_description(study: Path, recording: str) -> Any:

@@ -25,7 +25,15 @@ from mmme.interval import Interval
 from mmme.io.video import open_video
 from mmme.types import Stream
 
-__all__ = ["PulseAgreement", "PulsedVideo", "compare_pulse", "pulse_agreement", "pulse_video", "windows_inside"]
+__all__ = [
+    "PulseAgreement",
+    "PulsedVideo",
+    "compare_pulse",
+    "pulse_agreement",
+    "pulse_pairs",
+    "pulse_video",
+    "windows_inside",
+]
 
 COLUMNS = ("start_s", "stop_s", "hr_bpm", "snr_db", "disagreement_bpm", "brightness_ratio", "why_not")
 #: Of the mean: 95 % of normally distributed differences lie within this many standard deviations.
@@ -261,9 +269,16 @@ def compare_pulse(video: Stream, ecg: Stream, spans: Sequence[Interval], *, wind
     ConfigError
         If windows are shorter than 4 s.
     """
+    return pulse_agreement(*pulse_pairs(video, ecg, spans, window_s=window_s))
+
+
+def pulse_pairs(
+    video: Stream, ecg: Stream, spans: Sequence[Interval], *, window_s: float = 10.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+    """Return the rates of face and ECG [bpm] and why the face has none, per window; arguments as for `compare_pulse`."""
     windows = windows_inside(spans, window_s)
     face = pulse_around(video, windows)
-    return pulse_agreement(face.bpm, _ecg_bpm(ecg, windows), face.why.tolist())
+    return face.bpm, _ecg_bpm(ecg, windows), face.why.tolist()
 
 
 def _ecg_bpm(ecg: Stream, windows: Windows) -> NDArray[np.float64]:

@@ -17,11 +17,12 @@ from mmme.interval import Interval
 from mmme.report import ExampleTrial, ReportMaterial
 from mmme.study.describe import Described
 from mmme.study.evaluation import StudyResults, read_any_table
+from mmme.study.pulse import PulseAgreement
 from mmme.study.recordings import aligned
 from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result, Trial
 
-__all__ = ["report_of_results", "report_of_study", "report_of_table"]
+__all__ = ["pulse_sentence", "report_of_results", "report_of_study", "report_of_table"]
 
 SHOWN_SIGNALS = (("ecg", 1e3, "mV"), ("ppg", 1.0, "V"), ("eda", 1.0, "µS"), ("rsp", 1.0, "V"), ("skt", 1.0, "°C"))
 SHOWN_MOTION = "motion_strongest_0.2s"
@@ -105,6 +106,8 @@ def report_of_study(
         ("left out", f"{_counts(described.left_out) or 'none'} without a class; {n_moment} coded at one moment only"),
         ("models", ", ".join(f"{r.task} from {r.title}: {r.model['name']}" for r in made.results)),
     ]
+    if described.pulse is not None:
+        facts.append(("pulse of the face", pulse_sentence(described.pulse)))
     findings = [*described.findings, *(f for r in made.results for f in check_result(r))]
     folds = _folds(table, made.results[0]) if made.results[0].task == "recognition" else None
     for name in ("face", "body"):
@@ -120,6 +123,25 @@ def report_of_study(
         examples=[_example(t, described, made, config) for t in _worth_seeing(described.trials)],
         failures=[*failures, *made.failures],
     )
+
+
+def pulse_sentence(found: PulseAgreement) -> str:
+    """
+    Say how the pulse of the face agrees with the ECG.
+
+    Examples
+    --------
+    >>> from mmme.study.pulse import pulse_agreement
+    >>> pulse_sentence(pulse_agreement(np.array([71.0, 82.0, np.nan]), np.array([70.0, 81.0, 64.0]), ["", "", "still"]))
+    'a rate in 2 of 3 windows; face minus ECG 1.0 bpm, limits of agreement 1.0 to 1.0, 100 % within 3 bpm; none: still 1'
+    """
+    said = f"a rate in {found.with_face} of {found.windows} windows"
+    if found.with_both:
+        said += f"; face minus ECG {found.bias_bpm:.1f} bpm"
+        if found.with_both > 1:
+            said += f", limits of agreement {found.low_bpm:.1f} to {found.high_bpm:.1f}"
+        said += f", {100 * found.within_3_bpm:.0f} % within 3 bpm"
+    return said + (f"; none: {_counts(found.why_not)}" if found.why_not else "")
 
 
 def _counted(labels: Sequence[str]) -> str:
