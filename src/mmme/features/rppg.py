@@ -7,7 +7,8 @@ quality is the power around that peak and around its double, against the power o
 
 A rate is given only where the quality reaches `MIN_SNR_DB`, both methods (`mmme.features.pulse_wave`) agree, and brightness
 does not swing far more at that very rate; elsewhere it is NaN with the reason. What cannot be told from a pulse is a light
-that changes colour, towards green and back, at the rate of a pulse.
+that changes colour, towards green and back, at the rate of a pulse. Coloured light that swings on overexposed skin passes
+too, at twice its rate (docs/rppg.md).
 
 References
 ----------
