@@ -61,7 +61,7 @@ class Face(Section):
     size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
     pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
     descriptors: tuple[str, ...] = Field(
-        default=("flow-images",),
+        default=("flow-images", "au-evidence"),
         description="What is computed of every expression; docs/descriptors.md has all names.",
         strict=False,
     )

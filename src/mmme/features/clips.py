@@ -113,14 +113,14 @@ class FaceClip:
         return skin_mask(self.points, self.matrix, FACE_PX)
 
     @cached_property
-    def au_regions(self) -> Regions:
+    def face_regions(self) -> Regions:
         """Regions in which action units show."""
         return Regions(tuple(REGIONS), region_masks(self.points, self.matrix, FACE_PX))
 
     @cached_property
     def regions(self) -> Regions:
         """Blocks or regions of action units, as set."""
-        return self.au_regions if self.settings.regions == "action-units" else grid(self.settings.n_blocks)
+        return self.face_regions if self.settings.regions == "action-units" else grid(self.settings.n_blocks)
 
     @cached_property
     def onset_face(self) -> NDArray[np.float32]:
@@ -219,7 +219,7 @@ def open_clip(video: Stream, sample: Sample, finder: FaceFinder, settings: ClipS
         return clip
     if len(clip.t) < 3:
         raise NoClipError("apex not coded, and fewer than three frames to estimate it from")
-    found = estimate_apex(clip.frames, clip.t, regions=clip.au_regions, skin=clip.skin, flow_method=settings.flow)
+    found = estimate_apex(clip.frames, clip.t, regions=clip.face_regions, skin=clip.skin, flow_method=settings.flow)
     if found.index == 0:
         raise NoClipError("apex not coded, and nothing moves after the onset")
     return FaceClip(video, replace(sample, apex=found.time_s), points, settings)

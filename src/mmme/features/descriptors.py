@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError, unknown_name
 from mmme.features import network_inputs
-from mmme.features.clips import ClipSettings, FaceClip, NoClipError, grid, open_clip
+from mmme.features.action_units import action_unit_evidence, au_regions
+from mmme.features.clips import FACE_PX, ClipSettings, FaceClip, NoClipError, grid, open_clip
 from mmme.features.facial_dynamics import displacements, facial_dynamics_map, time_course
 from mmme.features.gradients_3d import hog_on_icosahedron, hog_on_planes
 from mmme.features.hoof import bi_woof, hoof, rhoof
@@ -40,9 +41,13 @@ def _mdmd(clip: FaceClip) -> Described:
     return mdmd(clip.motion, clip.motion_in_time[-1], grid(6))
 
 
+def _au_evidence(clip: FaceClip) -> Described:
+    return action_unit_evidence(clip.motion, au_regions(clip.landmarks, FACE_PX), clip.skin)
+
+
 def _time_course(clip: FaceClip) -> Described:
-    moved = displacements(clip.motion_in_time[1:], clip.au_regions)  # from zero at the onset
-    return time_course(moved, clip.t, clip.au_regions.names)
+    moved = displacements(clip.motion_in_time[1:], clip.face_regions)  # from zero at the onset
+    return time_course(moved, clip.t, clip.face_regions.names)
 
 
 FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
@@ -60,12 +65,13 @@ FACE_DESCRIPTORS: Mapping[str, Callable[[FaceClip], Value]] = MappingProxyType(
         "hog3d": lambda clip: hog_on_icosahedron(clip.frames_of_one_length, clip.regions),
         "hoof": lambda clip: hoof(clip.motion, clip.regions),
         "bi-woof": lambda clip: bi_woof(clip.motion, clip.regions),
-        "rhoof": lambda clip: rhoof(clip.motion, clip.au_regions),
+        "rhoof": lambda clip: rhoof(clip.motion, clip.face_regions),
         "mdmo": lambda clip: mdmo(clip.motion_in_time[1:], mdmo_regions(clip.landmarks, len(clip.skin))),
         "mdmd": _mdmd,
         "strain": lambda clip: strain_pooled(clip.motion, clip.regions),
         "facial-dynamics": lambda clip: facial_dynamics_map(clip.motion_in_time[1:], clip.regions),
         "time-course": _time_course,
+        "au-evidence": _au_evidence,
     }
 )
 
@@ -102,7 +108,7 @@ def describe_faces(
     dict
         A table by name, all with the same rows in the order of the samples. A row without a face, whose apex is its onset,
         outside the video, or too short for a descriptor is NaN and says so; where that holds for all, the table has no
-        columns (`mmme.features.tables.undescribed`).
+        columns (`mmme.features.tables.undescribed`). Stratum ``apex`` tells whether it was coded or estimated.
 
     Raises
     ------
@@ -149,8 +155,9 @@ def _table(name: str, samples: Sequence[Sample], values: Sequence[Value | str], 
     why = [value if isinstance(value, str) else "" for value in values]
     made = [value for value in values if not isinstance(value, str)]
     origin = {name: json.dumps(asdict(settings), sort_keys=True)}
+    strata = {"apex": ["coded" if sample.apex_coded else "estimated" for sample in samples]}
     if not made:
-        return undescribed(samples, why, origin=origin)
+        return undescribed(samples, why, strata=strata, origin=origin)
     first = made[0]
     columns, shape = (first.columns, first.values.shape) if isinstance(first, Described) else ((), first.shape)
     X = np.full((len(samples), *shape), np.nan, dtype=np.float32)
@@ -168,5 +175,6 @@ def _table(name: str, samples: Sequence[Sample], values: Sequence[Value | str], 
         [s.label for s in samples],
         reason=np.repeat(code[:, None], len(columns), axis=1) if columns else code,
         reasons=reasons,
+        strata=strata,
         origin=origin,
     )

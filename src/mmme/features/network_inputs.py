@@ -45,7 +45,7 @@ def region_motion(clip: FaceClip) -> NDArray[np.float32]:
 
     The order of regions is that of `mmme.features.regions.REGIONS`.
     """
-    masks = clip.au_regions.masks.reshape(len(clip.au_regions), -1).astype(np.float32)
+    masks = clip.face_regions.masks.reshape(len(clip.face_regions), -1).astype(np.float32)
     fields = clip.motion_in_time.reshape(len(clip.t), -1, 2)
     displacement = np.einsum("rp,kpc->krc", masks / masks.sum(axis=1, keepdims=True), fields, optimize=True)
     return _in_equal_steps(clip, displacement)

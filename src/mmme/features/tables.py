@@ -124,7 +124,13 @@ def missing_table(
     return feature_table(samples, dict.fromkeys(columns, (nothing, why)), origin=origin)
 
 
-def undescribed(samples: Sequence[Sample], why: Sequence[str], *, origin: Mapping[str, str] | None = None) -> FeatureTable:
+def undescribed(
+    samples: Sequence[Sample],
+    why: Sequence[str],
+    *,
+    strata: Mapping[str, Sequence[str]] | None = None,
+    origin: Mapping[str, str] | None = None,
+) -> FeatureTable:
     """
     Keep the rows of which not one could be described, so that nobody knows what columns there would be.
 
@@ -136,8 +142,8 @@ def undescribed(samples: Sequence[Sample], why: Sequence[str], *, origin: Mappin
         The rows, in order.
     why
         Per row, the reason.
-    origin
-        What was described and how.
+    strata, origin
+        As in a table that could be described: more labels per row, what was described and how.
 
     Examples
     --------
@@ -155,7 +161,7 @@ def undescribed(samples: Sequence[Sample], why: Sequence[str], *, origin: Mappin
         [s.subject for s in samples],
         [s.stimulus for s in samples],
         [s.label for s in samples],
-        strata={_WHY: list(why)},
+        strata={**(strata or {}), _WHY: list(why)},
         origin=origin,
     )
 

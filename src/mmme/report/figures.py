@@ -136,6 +136,41 @@ def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
     return svg(figure)
 
 
+def evidence(groups: Mapping[str, NDArray[np.float64]], names: Sequence[str]) -> str:
+    """
+    Draw how far each action unit's skin moved its own way, a column per group of expressions.
+
+    Parameters
+    ----------
+    groups : (n_units,) each
+        Mean evidence [px] by group.
+    names
+        Of the action units, in the order of the rows.
+    """
+    values = np.column_stack(list(groups.values()))
+    figure, (ax,) = _panel(1.15 * len(groups) + 1.4, 0.24 * len(names) + 1.0)
+    reach = max(float(np.nanmax(np.abs(values))), 0.1)
+    ax.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
+    for i, j in np.ndindex(*values.shape):
+        ax.text(
+            j,
+            i,
+            f"{values[i, j]:+.2f}",
+            ha="center",
+            va="center",
+            size=8,
+            color="white" if abs(values[i, j]) > 0.6 * reach else INK,
+        )
+    ax.set(xticks=range(len(groups)), yticks=range(len(names)))
+    ax.set_xticklabels(list(groups), fontsize=8)
+    ax.set_yticklabels(names, fontsize=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    return svg(figure)
+
+
 def clock_residuals(clocks: Mapping[str, Mapping[str, ClockMap]], limit_ms: float) -> str:
     """
     Draw, for each subject and device, the worst kept marker misfit and the drift against the session clock.

@@ -104,6 +104,10 @@ class ReportMaterial:
         Trials to look at.
     failures
         Recordings that failed, with the sentence that says why.
+    evidence : (n_units,) each
+        Mean evidence of each action unit [px], by group of expressions.
+    action_units
+        Names of the units.
     """
 
     title: str
@@ -115,6 +119,8 @@ class ReportMaterial:
     findings: Sequence[FindingLike] = ()
     examples: Sequence[ExampleTrial] = ()
     failures: Sequence[tuple[str, str]] = ()
+    evidence: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    action_units: Sequence[str] = ()
 
 
 def _confusion_figures(results: Sequence[Result]) -> list[Markup]:
@@ -150,6 +156,7 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
     drawn = {
         "recognition": figures.forest(recognised, RECOGNITION_SCORES) if recognised else "",
         "spotting": figures.forest(spotted, SPOTTING_SCORES) if spotted else "",
+        "evidence": figures.evidence(material.evidence, material.action_units) if material.evidence else "",
         "clocks": figures.clock_residuals(material.clocks, material.limit_ms) if material.clocks else "",
     }
     groups = [

@@ -73,7 +73,7 @@ class Described:
         Where it came from.
     tables
         Stacked over subjects: ``face`` (the descriptor that is classified) and ``body`` have one row per expression,
-        ``face-moments`` and ``body-moments`` one per moment of a trial.
+        ``face-moments`` and ``body-moments`` one per moment of a trial; ``au-evidence`` where the run file asks for it.
     trials
         Of all subjects.
     clocks
@@ -344,6 +344,8 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
         raise DataError(f"{study}: expected at least one described recording, got none; see what `mmme features` reported")
     descriptions = {name: _read_description(study, name) for name in recordings}
     tables = {name: _stacked(study, descriptions, name) for name in ("body", "face-moments", "body-moments")}
+    if all("face au-evidence" in d["tables"] for d in descriptions.values() if "body" in d["tables"]):
+        tables["au-evidence"] = _stacked(study, descriptions, "face au-evidence")
     tables["face"] = _classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
     trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
     findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])

@@ -112,6 +112,7 @@ def report_of_study(
     folds = _folds(table, made.results[0]) if made.results[0].task == "recognition" else None
     for name in ("face", "body"):
         findings += check_table(described.tables[name], folds, where=f"table {name}")
+    units, evidence = _evidence(described, made)
     return ReportMaterial(
         title="Micro-expressions in face and body",
         simulated=described.study.simulated,
@@ -122,7 +123,31 @@ def report_of_study(
         findings=_in_order(findings),
         examples=[_example(t, described, made, config) for t in _worth_seeing(described.trials)],
         failures=[*failures, *made.failures],
+        action_units=units,
+        evidence=evidence,
     )
+
+
+def _evidence(described: Described, made: StudyResults) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+    """Average the evidence of each action unit over the expressions of a class, as coded and as predicted from the face."""
+    table = described.tables.get("au-evidence")
+    if table is None or table.X.ndim != 2 or not table.columns:
+        return [], {}
+    columns = [k for k, name in enumerate(table.columns) if name.endswith("_evidence_px")]
+    groups = {f"coded\n{name}": table.labels == name for name in sorted(set(table.labels.tolist()))}
+    face = next((r for r in made.results if (r.task, r.title) == ("recognition", "face")), None)
+    if face is not None:
+        said = dict(zip(face.predictions["trial"], face.predictions["pred"], strict=True))
+        pred = np.array([said.get(name, "") for name in table.trial_ids])
+        groups |= {f"predicted\n{name}": pred == name for name in sorted(set(pred.tolist()) - {""})}
+    values = table.X[:, columns].astype(np.float64)
+    seen = np.isfinite(values).all(axis=1)
+    units = [table.columns[k].removesuffix("_evidence_px").upper() for k in columns]
+    return units, {
+        f"{name}\n(n = {int((rows & seen).sum())})": values[rows & seen].mean(axis=0)
+        for name, rows in groups.items()
+        if (rows & seen).any()
+    }
 
 
 def pulse_sentence(found: PulseAgreement) -> str:
