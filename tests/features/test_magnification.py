@@ -161,3 +161,14 @@ def test_clips_without_light_levels_are_refused():
         magnify(np.full((4, 32, 32), np.nan), 30.0)
     with pytest.raises(ConfigError, match="expected stretches and averages of one frame or more, got 0 and 1"):
         magnified(np.zeros((8, 32, 32), np.float32), 30.0, block=0)
+
+
+def test_flicker_is_no_motion_to_phases():
+    """Light that changes by 1 % at 3 Hz moves nothing: phases leave it alone, levels make it ten times as strong."""
+    still = np.random.default_rng(0).uniform(50, 200, (1, 48, 48)).astype(np.float32)
+    lit = still * (1 + 0.01 * np.sin(2 * np.pi * 3 * np.arange(60) / 30)[:, None, None]).astype(np.float32)
+    added = [
+        np.abs(magnify(lit, 30.0, method=method, wavelength_px=0) - lit)[10:-10].max() for method in ("phase", "linear")
+    ]
+    assert added[0] < 0.05
+    assert added[1] > 10
