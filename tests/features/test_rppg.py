@@ -166,7 +166,7 @@ def test_two_methods_must_agree():
     t = np.arange(0, 12, 1 / 30)
     wave = pulse_wave(SkinTrace(t, skin(t, 72.0)))
     other = pulse_wave(SkinTrace(t, skin(t, 80.0)))
-    mixed = type(wave)(wave.t, wave.pos, other.chrom, wave.brightness, wave.bad)
+    mixed = type(wave)(wave.t, wave.pos, other.chrom, wave.brightness, wave.bad, wave.overexposed)
     rates = pulse_rates(mixed, Windows(np.array([0.5]), 10.0))
     assert rates.why.tolist() == ["POS and CHROM are more than 3 bpm apart"]
     assert rates.disagreement_bpm[0] == pytest.approx(8.0, abs=0.5)
@@ -178,6 +178,27 @@ def test_brightness_at_the_rate_of_the_pulse_refuses_it():
     rgb = skin(t, 72.0) * (1 + 0.08 * np.sin(2 * np.pi * 1.2 * t))[:, None]
     rates = pulse_rates(pulse_wave(SkinTrace(t, rgb)), Windows(np.array([0.5]), 10.0))
     assert rates.why.tolist() == ["brightness swings at the same rate: light or movement"]
+
+
+def test_overexposed_skin_gives_no_rate():
+    """Beyond 5 % of skin cut off at 255 light that swings looks like a pulse: no rate is given, whatever the quality."""
+    t = np.arange(0, 14, 1 / 30)
+    for share, why in ((0.04, ""), (0.06, "more than 5% of the skin is overexposed")):
+        trace = SkinTrace(t, skin(t, 72.0), np.full(len(t), share))
+        found = pulse_rates(pulse_wave(trace), Windows(np.array([2.0]), 10.0))
+        assert found.why.tolist() == [why]
+        assert np.isfinite(found.bpm[0]) == (why == "")
+
+
+def test_the_share_of_overexposed_skin_is_counted(finder):
+    """Half of a face at 255 in red alone is half of its skin overexposed, to within what its outline leaves open."""
+    picture = np.minimum(data.astronaut()[:256, 96:352], 250)
+    middle = int(finder.find(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))[168, 0])
+    picture[:, :middle, 0] = 255
+    frames = np.repeat(picture[None], 40, axis=0)
+    trace = skin_trace(stream(np.arange(40) / 30, frames), finder=Found(finder, frames))
+    assert trace.overexposed is not None
+    assert 0.4 < trace.overexposed.mean() < 0.6
 
 
 @pytest.mark.parametrize(("tone", "bpm"), [("medium", 56.0)])

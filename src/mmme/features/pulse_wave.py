@@ -54,6 +54,8 @@ class PulseWave:
         Relative change of the mean of red, green and blue against 1.6 s around; 0 where ``bad``.
     bad : (n,) bool
         True where there is no face, no frame for 0.25 s, or less than 1.6 s of both in one piece.
+    overexposed : (n,) float64
+        Share of the skin of which a channel stands at its end, 0..1; 0 where it is not known, or ``bad``.
     """
 
     t: NDArray[np.float64]
@@ -61,6 +63,7 @@ class PulseWave:
     chrom: NDArray[np.float64]
     brightness: NDArray[np.float64]
     bad: NDArray[np.bool_]
+    overexposed: NDArray[np.float64]
 
     def signal(self, x: NDArray[np.float64]) -> Regular:
         """Return one of the courses as samples for windows; each holds for the thirtieth of a second around its time."""
@@ -219,7 +222,17 @@ def pulse_wave(trace: SkinTrace) -> PulseWave:
         wave["brightness"][start:stop] = mean / around - 1
     bad = ~np.isfinite(wave["pos"])
     by_pos, by_chrom, brightness = (np.where(bad, 0.0, wave[name]) for name in ("pos", "chrom", "brightness"))
-    return PulseWave(t, by_pos, by_chrom, brightness, bad)
+    return PulseWave(t, by_pos, by_chrom, brightness, bad, _overexposed(trace, t, bad))
+
+
+def _overexposed(trace: SkinTrace, t: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of overexposed skin at 30 Hz."""
+    if trace.overexposed is None:
+        return np.zeros(len(t))
+    known = np.isfinite(trace.overexposed)
+    if not known.any():
+        return np.zeros(len(t))
+    return np.where(bad, 0.0, np.interp(t, trace.t[known], trace.overexposed[known]))
 
 
 def _evenly(trace: SkinTrace) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

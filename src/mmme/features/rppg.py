@@ -7,8 +7,7 @@ quality is the power around that peak and around its double, against the power o
 
 A rate is given only where the quality reaches `MIN_SNR_DB`, both methods (`mmme.features.pulse_wave`) agree, and brightness
 does not swing far more at that very rate; elsewhere it is NaN with the reason. What cannot be told from a pulse is a light
-that changes colour, towards green and back, at the rate of a pulse. Coloured light that swings on overexposed skin passes
-too, at twice its rate (docs/rppg.md).
+that changes colour, towards green and back, at the rate of a pulse (docs/rppg.md).
 
 References
 ----------
@@ -47,6 +46,8 @@ MIN_SNR_DB = 3.0
 MAX_APART_BPM = 3.0
 #: Brightness that swings this many times more than the pulse at the very rate of the pulse is its likely source.
 MAX_BRIGHTNESS = 10.0
+#: Share of the skin with a channel at 255 beyond which light that swings is cut off and looks like a pulse.
+MAX_OVEREXPOSED = 0.05
 #: Shortest window of a rate [s].
 SHORTEST_S = 4.0
 #: Seconds on both sides of windows that are read too, so that both methods have a whole window of their own at the ends.
@@ -129,13 +130,14 @@ def pulse_rates(wave: PulseWave, windows: Windows) -> PulseCurve:
     _expect_length(windows.duration_s)
     k = windows.start_s.size
     courses = [wave.signal(x) for x in (wave.pos, wave.chrom, wave.brightness)]
-    values = np.full((4, k), np.nan)
+    values, over = np.full((4, k), np.nan), np.zeros(k)
     outside, unseen = windows.outside(courses[0]), windows.touches_bad(courses[0])
     usable = np.flatnonzero(~outside & ~unseen)
     for start in range(0, len(usable), _ROWS):
         some = usable[start : start + _ROWS]
         part = Windows(windows.start_s[some], windows.duration_s)
         values[:, some] = _described(*(cut(course, part) for course in courses))
+        over[some] = cut(wave.signal(wave.overexposed), part).mean(axis=1)
     bpm, snr_db, apart, ratio = values
     why = first_reason(
         k,
@@ -143,6 +145,7 @@ def pulse_rates(wave: PulseWave, windows: Windows) -> PulseCurve:
         (unseen, NO_FACE),
         (np.isneginf(bpm), "colour does not change"),
         (np.isnan(bpm), "no peak between 42 and 240 bpm"),
+        (over > MAX_OVEREXPOSED, f"more than {MAX_OVEREXPOSED:.0%} of the skin is overexposed"),
         (snr_db < MIN_SNR_DB, f"signal quality below {MIN_SNR_DB:g} dB"),
         (ratio > MAX_BRIGHTNESS, "brightness swings at the same rate: light or movement"),
         (~(apart <= MAX_APART_BPM), f"POS and CHROM are more than {MAX_APART_BPM:g} bpm apart"),

@@ -30,6 +30,7 @@ _LOWER, _UPPER = 0.15, 0.65  # the forehead's share of the way from the brows to
 _USED = (*_HAIR, *_BROWS, *_CHEEKS[0], *_CHEEKS[1])
 #: Channels of a picture without colour differ by less than this part of its brightness.
 _NO_COLOUR = 0.01
+_FULL = 255
 _FINE = 4  # bits of a pixel to which polygons are drawn
 
 
@@ -44,10 +45,13 @@ class SkinTrace:
         Times of the frames [s], increasing.
     rgb : (n, 3) float64
         Red, green, blue, 0..255; NaN where no face was found.
+    overexposed : (n,) float64 or None
+        Share of the skin of which a channel stands at 255, 0..1; NaN where no face was found, None where it is not known.
     """
 
     t: NDArray[np.float64]
     rgb: NDArray[np.float64]
+    overexposed: NDArray[np.float64] | None = None
 
     @property
     def is_grey(self) -> bool:
@@ -93,12 +97,16 @@ def _outlined(used: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
 
 
 def _mean_colour(frame: NDArray[np.uint8], polygons: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
-    """Mean of the pixels inside, those on an edge by the part inside; NaN where the polygons lie outside the frame."""
+    """
+    Mean of the pixels inside, and the share of them that is overexposed, ``(4,)``; NaN where polygons leave the frame.
+
+    Pixels on an edge count by the part inside.
+    """
     corners = np.concatenate(polygons)
     low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, frame.shape[1::-1])
     if np.any(high <= low):
-        return np.full(3, np.nan)
+        return np.full(4, np.nan)
     weight = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
     for polygon in polygons:  # drawn with soft edges: a polygon that creeps must not gain and lose whole pixels
         placed = np.rint((polygon - low) * 2**_FINE).astype(np.int32)
@@ -107,8 +115,9 @@ def _mean_colour(frame: NDArray[np.uint8], polygons: tuple[NDArray[np.float64], 
     flat = weight.reshape(-1).astype(np.float32)
     total = float(flat.sum(dtype=np.float64))
     if total == 0:
-        return np.full(3, np.nan)
-    return np.asarray(flat @ part.astype(np.float32), dtype=np.float64) / total
+        return np.full(4, np.nan)
+    over = float(flat[(part == _FULL).any(axis=1)].sum(dtype=np.float64))
+    return np.append(np.asarray(flat @ part.astype(np.float32), dtype=np.float64), over) / total
 
 
 class _Part:
@@ -167,15 +176,15 @@ def skin_trace(
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
         track = track_landmarks(_Part(video, part), t, finder=looking, rate_hz=look_hz, where=video.device)
     used = LandmarkTrack(track.t, track.points[:, list(_USED)])
-    rgb = np.full((n, 3), np.nan)
+    found = np.full((n, 4), np.nan)
     for start in range(0, n, _BLOCK):
         corners = used.at(t[start : start + _BLOCK]).astype(np.float64)
         for k, points in enumerate(corners, start=start):
             if np.isfinite(points[0, 0]):
-                rgb[k] = _mean_colour(video.x.colour(part.start + k), _outlined(points))  # type: ignore[attr-defined]
+                found[k] = _mean_colour(video.x.colour(part.start + k), _outlined(points))  # type: ignore[attr-defined]
         if progress:
             progress(min(start + _BLOCK, n), n)
-    return SkinTrace(t, rgb)
+    return SkinTrace(t, found[:, :3], found[:, 3])
 
 
 _BLOCK = 256  # frames between two reports of progress

@@ -24,12 +24,12 @@ from mmme.simulate.session import draw_blinks
 
 __all__ = ["SKIN_TONES", "PulseTruth", "simulate_pulse_clip"]
 
-#: Red, green, blue of a fully lit cheek [0..255], and size of the pulse in green: less light comes back from darker skin,
+#: Red, green, blue of a fully lit cheek [0..255], low enough that hardly a highlight is cut off, and size of the pulse in green: less light comes back from darker skin,
 #: and less of it has seen blood.
 SKIN_TONES: Mapping[str, tuple[tuple[float, float, float], float]] = MappingProxyType(
     {
-        "light": ((232.0, 190.0, 172.0), 0.0060),
-        "medium": ((198.0, 146.0, 116.0), 0.0045),
+        "light": ((186.0, 152.0, 138.0), 0.0060),
+        "medium": ((158.0, 117.0, 93.0), 0.0045),
         "dark": ((122.0, 84.0, 66.0), 0.0025),
     }
 )
