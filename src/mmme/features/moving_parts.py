@@ -27,6 +27,8 @@ _SMOOTH_WAVES = 0.5
 #: The finest level of the Laplacian pyramid holds waves of 2 to 8 px, each further level twice as long ones.
 _FINEST_PX = 4.0
 _COARSEST_PX = 8
+#: Values that are filtered at once.
+_STRIPE = 2_000_000
 
 
 @dataclass(slots=True)
@@ -52,16 +54,26 @@ class ToAndFro:
 
     def __call__(self, place: int, x: NDArray[np.float32], n: int, *, ended: bool) -> NDArray[np.float32]:
         """Return the first ``n + 1`` values of what began at 0, or ``n`` and the last again at the end."""
-        if ended:
-            x = np.concatenate([x, np.repeat(x[-1:], self.ahead, axis=0)])
         state = self.states.get(place)
         if state is None:
             state = np.zeros((len(self.sos), 2, *x.shape[1:]), np.float32)
-        head, state = sosfilt(self.sos, x[:n], axis=0, zi=state)
+        made = np.empty((n + 1, *x.shape[1:]), np.float32)
+        height = max(1, _STRIPE // (len(x) * x.shape[2]))
+        for top in range(0, x.shape[1], height):  # the filter makes several copies of what it is given
+            rows = slice(top, top + height)
+            made[:, rows], state[:, :, rows] = self._stripe(x[:, rows], state[:, :, rows], n, ended=ended)
         self.states[place] = state
+        return made
+
+    def _stripe(
+        self, x: NDArray[np.float32], state: NDArray[np.float32], n: int, *, ended: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if ended:
+            x = np.concatenate([x, np.repeat(x[-1:], self.ahead, axis=0)])
+        head, state = sosfilt(self.sos, x[:n], axis=0, zi=state)
         forth = np.concatenate([head, sosfilt(self.sos, x[n:], axis=0, zi=state)[0]])
-        settled = self.rest.reshape(*self.rest.shape, *[1] * (x.ndim - 1)) * forth[-1]
-        return np.asarray(sosfilt(self.sos, forth[::-1], axis=0, zi=settled)[0][::-1][: n + 1], dtype=np.float32)
+        settled = self.rest.reshape(*self.rest.shape, 1, 1) * forth[-1]
+        return sosfilt(self.sos, forth[::-1], axis=0, zi=settled)[0][::-1][: n + 1], state
 
 
 def _between(parts: NDArray[np.float32], place: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -85,7 +97,7 @@ class Waves:
     pyramid: SteerablePyramid
     alpha: float
     passed: ToAndFro
-    turns: list[NDArray[np.float32]] = field(default_factory=list)
+    turns: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     seen: dict[int, tuple[NDArray[np.complex64], NDArray[np.float32]]] = field(default_factory=dict)
 
     def prepared(self, images: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -94,14 +106,13 @@ class Waves:
 
     def find(self, ring: NDArray[np.complex64], n: int, *, ended: bool) -> None:
         """Find by how much the waves of the next ``n`` looks are to be turned."""
-        turns = []
         for place, band in enumerate(self.pyramid.bands):
             waves = self.pyramid.analysed(ring, band)
             turn = self.passed(place, self._phases(place, waves, n), n, ended=ended)
             _smooth(turn, waves, band, self.pyramid.padded)
             turn *= self.alpha
-            turns.append(_with_last(self.turns[place] if self.turns else None, turn))
-        self.turns = turns
+            self.turns[place] = _with_last(self.turns.get(place), turn)  # at once: all of two stretches would not fit
+            del waves, turn
 
     def _phases(self, place: int, waves: NDArray[np.complex64], n: int) -> NDArray[np.float32]:
         """Phases against the first look, followed from look to look so that far motion does not wrap."""
@@ -118,9 +129,9 @@ class Waves:
         """Return frames at places of the stretch with their waves turned."""
         spectra = self.pyramid.spectra(frames)
         total = spectra * self.pyramid.rest
-        for turns, band in zip(self.turns, self.pyramid.bands, strict=True):
+        for k, band in enumerate(self.pyramid.bands):
             waves = self.pyramid.analysed(spectra, band)
-            turn = _between(turns, place)
+            turn = _between(self.turns[k], place)
             waves *= np.cos(turn) + 1j * np.sin(turn)
             self.pyramid.add(total, waves, band)
         return self.pyramid.images(total)
