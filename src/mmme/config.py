@@ -58,6 +58,9 @@ class Face(Section):
     flow: Literal["dis", "dis-fast", "dis-twice", "tvl1", "farneback"] = Field(
         default="dis", description="Optical flow method."
     )
+    registration: Literal["similarity", "affine"] = Field(
+        default="similarity", description="How a face is brought to its place, at the onset and for the whole clip."
+    )
     size_px: int = Field(default=28, ge=8, le=256, description="Side of the flow image [px].")
     pool: int = Field(default=2, ge=1, le=16, description="Side of the blocks that are averaged before a classifier [px].")
     descriptors: tuple[str, ...] = Field(

@@ -20,7 +20,7 @@ from mmme.features.flow import flow
 from mmme.features.interpolation import interpolated
 from mmme.features.landmarks import FaceFinder, nearest
 from mmme.features.regions import REGIONS, Regions, blocks, region_masks, skin_mask
-from mmme.features.registration import head_motion, register, similarity, transformed
+from mmme.features.registration import Registration, head_motion, registration_of
 from mmme.types import Sample, Stream
 
 __all__ = ["FACE_PX", "ClipSettings", "FaceClip", "NoClipError", "grid", "mean_frame", "open_clip"]
@@ -51,6 +51,8 @@ class ClipSettings:
         Rows and columns of blocks.
     n_frames
         Length of clips and sequences that are brought to one length.
+    registration
+        ``similarity`` or ``affine``, fitted at the onset.
     """
 
     flow: str = "dis"
@@ -59,6 +61,7 @@ class ClipSettings:
     regions: str = "blocks"
     n_blocks: int = 5
     n_frames: int = 16
+    registration: str = "similarity"
 
 
 @lru_cache(maxsize=8)
@@ -98,14 +101,19 @@ class FaceClip:
     settings: ClipSettings
 
     @cached_property
+    def registration(self) -> Registration:
+        """How the frame becomes the registered face: one transform for the whole clip."""
+        return registration_of(self.points, method=self.settings.registration, size=FACE_PX)
+
+    @property
     def matrix(self) -> NDArray[np.float64]:
         """Transform from the frame to the registered face, ``(2, 3)``."""
-        return similarity(self.points, FACE_PX)
+        return self.registration.matrix
 
     @cached_property
     def landmarks(self) -> NDArray[np.float64]:
         """Landmarks at the onset, ``(468, 2)`` [px of the registered face]."""
-        return transformed(self.points, self.matrix)
+        return self.registration.points(self.points)
 
     @cached_property
     def skin(self) -> NDArray[np.bool_]:
@@ -146,7 +154,7 @@ class FaceClip:
     def frames(self) -> NDArray[np.float32]:
         """Registered frames from onset to offset, ``(k, 128, 128)`` grey levels."""
         raw = self.video.x[self._span]
-        return np.stack([register(frame, self.matrix, FACE_PX) for frame in raw])
+        return np.stack([self.registration.apply(frame) for frame in raw])
 
     @cached_property
     def frames_of_one_length(self) -> NDArray[np.float32]:
@@ -169,7 +177,7 @@ class FaceClip:
         return slice(int(first), int(last) + 1)
 
     def _face_at(self, at_s: float) -> NDArray[np.float32]:
-        return register(mean_frame(self.video, at_s, self.settings.average_s), self.matrix, FACE_PX)
+        return self.registration.apply(mean_frame(self.video, at_s, self.settings.average_s))
 
     def _against_onset(self, face: NDArray[np.float32]) -> NDArray[np.float32]:
         field = flow(self.onset_face, face, method=self.settings.flow)

@@ -24,8 +24,8 @@ from mmme.simulate.session import draw_blinks
 
 __all__ = ["SKIN_TONES", "PulseTruth", "simulate_pulse_clip"]
 
-#: Red, green, blue of a fully lit cheek [0..255], low enough that hardly a highlight is cut off, and size of the pulse in green: less light comes back from darker skin,
-#: and less of it has seen blood.
+#: Red, green, blue of a fully lit cheek [0..255], low enough that hardly a highlight is cut off, and size of the pulse in
+#: green: less light comes back from darker skin, and less of it has seen blood.
 SKIN_TONES: Mapping[str, tuple[tuple[float, float, float], float]] = MappingProxyType(
     {
         "light": ((186.0, 152.0, 138.0), 0.0060),

@@ -258,6 +258,7 @@ def _settings(config: RunConfig) -> ClipSettings:
         regions=config.face.regions,
         n_blocks=config.face.n_blocks,
         n_frames=config.face.n_frames,
+        registration=config.face.registration,
     )
 
 
