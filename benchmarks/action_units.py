@@ -16,11 +16,11 @@ from functools import cache
 import cv2
 import numpy as np
 
-from mmme.features.action_units import ACTION_UNITS, AU_REGIONS, action_unit_evidence, au_regions
-from mmme.features.flow import flow
-from mmme.features.landmarks import FaceMesh
-from mmme.features.regions import region_masks, rigid_mask, skin_mask
-from mmme.features.registration import head_motion, register, similarity, transformed
+from mmme.features.face.action_units import ACTION_UNITS, AU_REGIONS, action_unit_evidence, au_regions
+from mmme.features.face.flow import flow
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.regions import region_masks, rigid_mask, skin_mask
+from mmme.features.face.registration import head_motion, register, similarity, transformed
 from mmme.simulate import ACTION_UNITS as SIMULATED
 from mmme.simulate import TrueExpression, simulate_clip
 

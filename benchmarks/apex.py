@@ -15,10 +15,10 @@ import time
 import cv2
 import numpy as np
 
-from mmme.features.apex import APEX_METHODS, estimate_apex
-from mmme.features.landmarks import FaceMesh
-from mmme.features.regions import REGIONS, Regions, region_masks, skin_mask
-from mmme.features.registration import register, similarity
+from mmme.features.face.apex import APEX_METHODS, estimate_apex
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.regions import REGIONS, Regions, region_masks, skin_mask
+from mmme.features.face.registration import register, similarity
 from mmme.simulate import TrueExpression, simulate_clip
 from mmme.simulate.expressions import AU_SETS
 

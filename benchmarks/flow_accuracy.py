@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from mmme.features.flow import FLOW_METHODS
+from mmme.features.face.flow import FLOW_METHODS
 
 AMPLITUDES_PX = (0.2, 0.5, 1.0, 2.0)
 Way = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmme.features.flow import flow
-from mmme.features.landmarks import FaceMesh
-from mmme.features.mdmo import affine_aligned
-from mmme.features.pooling import means
-from mmme.features.regions import REGIONS, Regions, region_masks, skin_mask
-from mmme.features.registration import head_motion, register, similarity, transformed
+from mmme.features.face.flow import flow
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.mdmo import affine_aligned
+from mmme.features.face.pooling import means
+from mmme.features.face.regions import REGIONS, Regions, region_masks, skin_mask
+from mmme.features.face.registration import head_motion, register, similarity, transformed
 from mmme.interval import Interval
 from mmme.simulate import simulate_clip
 from mmme.simulate.expressions import draw_expressions

@@ -20,9 +20,9 @@ from mediapipe.python.solutions import face_mesh
 from scipy.interpolate import PchipInterpolator
 from skimage import data
 
-from mmme.features.face_track import LOOKS_HZ
-from mmme.features.landmarks import N_POINTS, FaceMesh, LandmarkTrack, nearest
-from mmme.features.registration import RIGID, similarity, transformed
+from mmme.features.face.face_track import LOOKS_HZ
+from mmme.features.face.landmarks import N_POINTS, FaceMesh, LandmarkTrack, nearest
+from mmme.features.face.registration import RIGID, similarity, transformed
 from mmme.io.video import open_video
 from mmme.simulate import simulate_clip
 

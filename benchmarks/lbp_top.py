@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 from threadpoolctl import threadpool_limits
 
-from mmme.features.gradients_3d import hog_on_icosahedron, hog_on_planes
-from mmme.features.interpolation import interpolated
-from mmme.features.lbp import ME_BASELINE, LbpSettings, lbp_fip, lbp_sip, lbp_top, lbp_top_codes
-from mmme.features.lbp_codes import uniform_bins
-from mmme.features.regions import Regions, blocks
+from mmme.features.face.gradients_3d import hog_on_icosahedron, hog_on_planes
+from mmme.features.face.interpolation import interpolated
+from mmme.features.face.lbp import ME_BASELINE, LbpSettings, lbp_fip, lbp_sip, lbp_top, lbp_top_codes
+from mmme.features.face.lbp_codes import uniform_bins
+from mmme.features.face.regions import Regions, blocks
 from mmme.simulate import simulate_clip
 
 BOUND_LOOP, BOUND_SKIMAGE = 100, 3

@@ -22,7 +22,7 @@ import av
 import cv2
 import numpy as np
 
-from mmme.features.motion import motion_curve
+from mmme.features.face.motion import motion_curve
 from mmme.io.video import open_video
 from mmme.models.spotting import spot
 from mmme.simulate import TrueExpression

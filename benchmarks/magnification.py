@@ -18,8 +18,8 @@ from scipy.ndimage import shift as shifted
 from scipy.signal import butter, sosfilt, sosfiltfilt
 from skimage import data
 
-from mmme.features.flow import flow
-from mmme.features.magnification import magnified, magnify
+from mmme.features.face.flow import flow
+from mmme.features.face.magnification import magnified, magnify
 from mmme.simulate import TrueExpression, expression_amplitude, simulate_clip
 
 METHODS = ("phase", "linear")

@@ -13,15 +13,15 @@ import cv2
 import numpy as np
 from skimage import data
 
-from mmme.features.facial_dynamics import displacements, facial_dynamics_map
-from mmme.features.flow import flow
-from mmme.features.hoof import bi_woof, hoof, rhoof
-from mmme.features.landmarks import FaceMesh
-from mmme.features.mdmd import mdmd
-from mmme.features.mdmo import affine_aligned, mdmo, mdmo_regions
-from mmme.features.regions import blocks
-from mmme.features.registration import register, similarity, transformed
-from mmme.features.strain_maps import strain_pooled
+from mmme.features.face.facial_dynamics import displacements, facial_dynamics_map
+from mmme.features.face.flow import flow
+from mmme.features.face.hoof import bi_woof, hoof, rhoof
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.mdmd import mdmd
+from mmme.features.face.mdmo import affine_aligned, mdmo, mdmo_regions
+from mmme.features.face.regions import blocks
+from mmme.features.face.registration import register, similarity, transformed
+from mmme.features.face.strain_maps import strain_pooled
 
 
 def main(rounds: int = 100) -> None:

@@ -19,12 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmme.features.clips import FACE_PX, ClipSettings, FaceClip, mean_frame, open_clip
-from mmme.features.descriptors import FACE_DESCRIPTORS
-from mmme.features.flow import flow, optical_strain
-from mmme.features.landmarks import FaceMesh
-from mmme.features.regions import skin_mask
-from mmme.features.registration import head_motion, register, similarity
+from mmme.features.face.clips import FACE_PX, ClipSettings, FaceClip, mean_frame, open_clip
+from mmme.features.face.descriptors import FACE_DESCRIPTORS
+from mmme.features.face.flow import flow, optical_strain
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.regions import skin_mask
+from mmme.features.face.registration import head_motion, register, similarity
 from mmme.interval import Interval
 from mmme.io.ffv1 import write_ffv1
 from mmme.io.video import open_video

@@ -15,10 +15,10 @@ import numpy as np
 from skimage import data
 from skimage.registration import phase_cross_correlation
 
-from mmme.features.flow import flow
-from mmme.features.landmarks import FaceMesh
-from mmme.features.regions import skin_mask
-from mmme.features.registration import (
+from mmme.features.face.flow import flow
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.regions import skin_mask
+from mmme.features.face.registration import (
     REGISTRATIONS,
     Registration,
     affine,

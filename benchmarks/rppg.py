@@ -20,10 +20,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mmme.features.landmarks import FaceMesh
-from mmme.features.pulse_wave import chrom, pos, pulse_wave
-from mmme.features.rppg import MAX_APART_BPM, MIN_SNR_DB, PulseCurve, pulse_curve, pulse_rates
-from mmme.features.skin_colour import SkinTrace
+from mmme.features.face.landmarks import FaceMesh
+from mmme.features.face.pulse_wave import chrom, pos, pulse_wave
+from mmme.features.face.rppg import MAX_APART_BPM, MIN_SNR_DB, PulseCurve, pulse_curve, pulse_rates
+from mmme.features.face.skin_colour import SkinTrace
 from mmme.features.windows import Windows
 from mmme.io.ffv1 import write_ffv1
 from mmme.io.video import VideoFrames, open_video
@@ -201,7 +201,7 @@ def quality(n: int) -> list[str]:
 
 def raw_rates(trace: SkinTrace, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     """Rates whatever their quality, and the quality."""
-    from mmme.features import rppg
+    from mmme.features.face import rppg
 
     kept = rppg.MIN_SNR_DB, rppg.MAX_APART_BPM
     rppg.MIN_SNR_DB, rppg.MAX_APART_BPM = -np.inf, np.inf

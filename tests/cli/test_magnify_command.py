@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mmme.cli import cli
-from mmme.features.flow import flow
+from mmme.features.face.flow import flow
 from mmme.io.ffv1 import write_ffv1
 from mmme.io.mp4 import labels
 from mmme.io.video import open_video

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from mmme.features.landmarks import FaceMesh
+from mmme.features.face.landmarks import FaceMesh
 from mmme.types import Stream
 
 

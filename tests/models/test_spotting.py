@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmme.errors import ConfigError
-from mmme.features.motion import MotionCurve
+from mmme.features.face.motion import MotionCurve
 from mmme.models.spotting import beyond_s, intervals_from_likelihood, spot
 
 

@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
 from mmme.errors import ConfigError
-from mmme.features.motion import STRONGEST, MotionCurve, strongest
+from mmme.features.face.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 

@@ -28,10 +28,10 @@ from mmme.datasets.study import Study, open_study
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.evaluate import environment
 from mmme.features.body import body_features
-from mmme.features.clips import ClipSettings
-from mmme.features.descriptors import FACE_DESCRIPTORS, describe_faces
-from mmme.features.flow_images import pooled
-from mmme.features.motion import motion_features
+from mmme.features.face.clips import ClipSettings
+from mmme.features.face.descriptors import FACE_DESCRIPTORS, describe_faces
+from mmme.features.face.flow_images import pooled
+from mmme.features.face.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.io.feature_store import FeatureStore, StoredTable, content_key

@@ -19,7 +19,7 @@ import numpy as np
 from mmme import evaluate
 from mmme.config import RunConfig
 from mmme.errors import DataError, ProtocolError
-from mmme.features.flow_images import pooled, standardised_images
+from mmme.features.face.flow_images import pooled, standardised_images
 from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments

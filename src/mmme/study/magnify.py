@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from mmme.errors import ConfigError, DataError
-from mmme.features.landmarks import FaceFinder, FaceMesh, track_landmarks
-from mmme.features.magnification import clipped, frame_rate, magnified
-from mmme.features.registration import register, similarity
+from mmme.features.face.landmarks import FaceFinder, FaceMesh, track_landmarks
+from mmme.features.face.magnification import clipped, frame_rate, magnified
+from mmme.features.face.registration import register, similarity
 from mmme.io.mp4 import write_mp4
 from mmme.io.video import VideoFrames, open_video
 
@@ -100,7 +100,7 @@ def magnify_video(
     out
         ``.mp4`` to be written; appears when it is complete.
     alpha, method, low_hz
-        As in `mmme.features.magnification.magnified`.
+        As in `mmme.features.face.magnification.magnified`.
     high_hz
         Upper limit [Hz]; by default 10, or 0.4 of the frame rate where that is less.
     face

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmme.features.motion import motion_curve
+from mmme.features.face.motion import motion_curve
 from mmme.interval import Interval
 from mmme.io.video import open_video
 from mmme.models.spotting import beyond_s, spot
