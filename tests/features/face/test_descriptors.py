@@ -149,6 +149,19 @@ def test_blocks_and_regions_are_chosen_by_the_settings(smile, known_face):
     assert regions.columns[int(regions.X[0].argmax())] == "strain_mouth-left"
 
 
+def test_evidence_of_an_action_unit_has_the_size_of_its_motion(smile, known_face):
+    """A left mouth corner moved up and outwards by 2 px is AU12 on the left, in pixels of the registered face, and not on the right."""
+    row = describe_faces(smile, [sample(1.2, 1.35, 1.55)], ["au-evidence"], finder=known_face)["au-evidence"]
+    value = dict(zip(row.columns, row.X[0].tolist(), strict=True))
+    scale = np.hypot(*open_clip(smile, sample(1.2, 1.35, 1.55), known_face, ClipSettings()).matrix[0, :2])
+    assert (
+        0.4 * 2 * scale < value["au12_left_px"] < 1.1 * 2 * scale
+    )  # the mean of a region, of which the planted blob is a part
+    assert abs(value["au12_right_px"]) < 0.15
+    assert value["au12_evidence_px"] == pytest.approx((value["au12_left_px"] + value["au12_right_px"]) / 2, abs=1e-5)
+    assert value["au12_per_rest"] > 5
+
+
 def test_a_clip_too_short_for_one_descriptor_costs_no_other(smile, known_face):
     """Three frames are enough for flow; patterns over nine frames are not made of six, and say so."""
     settings = ClipSettings(n_frames=6)

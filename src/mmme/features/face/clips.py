@@ -131,14 +131,24 @@ class FaceClip:
         return self.face_regions if self.settings.regions == "action-units" else grid(self.settings.n_blocks)
 
     @cached_property
+    def onset_frame(self) -> NDArray[np.float32]:
+        """Mean frame at the onset, as the camera saw it, ``(height, width)`` grey levels."""
+        return mean_frame(self.video, self.sample.onset, self.settings.average_s)
+
+    @cached_property
+    def apex_frame(self) -> NDArray[np.float32]:
+        """Mean frame at the apex, as the camera saw it, ``(height, width)`` grey levels."""
+        return mean_frame(self.video, self.sample.apex, self.settings.average_s)
+
+    @cached_property
     def onset_face(self) -> NDArray[np.float32]:
         """Registered mean frame at the onset, ``(128, 128)`` grey levels."""
-        return self._face_at(self.sample.onset)
+        return self.registration.apply(self.onset_frame)
 
     @cached_property
     def apex_face(self) -> NDArray[np.float32]:
         """Registered mean frame at the apex, ``(128, 128)`` grey levels."""
-        return self._face_at(self.sample.apex)
+        return self.registration.apply(self.apex_frame)
 
     @cached_property
     def motion(self) -> NDArray[np.float32]:
@@ -175,9 +185,6 @@ class FaceClip:
     def _span(self) -> slice:
         first, last = nearest(self.video.t, np.array([self.sample.onset, self.sample.offset]))
         return slice(int(first), int(last) + 1)
-
-    def _face_at(self, at_s: float) -> NDArray[np.float32]:
-        return self.registration.apply(mean_frame(self.video, at_s, self.settings.average_s))
 
     def _against_onset(self, face: NDArray[np.float32]) -> NDArray[np.float32]:
         field = flow(self.onset_face, face, method=self.settings.flow)

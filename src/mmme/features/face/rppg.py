@@ -5,9 +5,10 @@ The spectrum (Hann) of each window of some 10 s is padded with zeros to steps of
 42 and 240 bpm, refined by a parabola, is the rate. Two rates closer than 2 / window (12 bpm at 10 s) are one peak. The
 quality is the power around that peak and around its double, against the power of the rest of the band [dB].
 
-A rate is given only where the quality reaches `MIN_SNR_DB`, both methods (`mmme.features.face.pulse_wave`) agree, brightness
-does not swing far more at that very rate, and skin is not overexposed; elsewhere it is NaN with the reason. What cannot be told from a pulse is a light
-that changes colour, towards green and back, at the rate of a pulse (docs/rppg.md).
+A rate is given only where the quality reaches `MIN_SNR_DB`, both methods (`mmme.features.face.pulse_wave`) agree,
+brightness does not swing far more at that very rate, and skin is not overexposed; elsewhere it is NaN with the reason.
+What cannot be told from a pulse is a light that changes colour, towards green and back, at the rate of a pulse
+(docs/rppg.md).
 
 References
 ----------
