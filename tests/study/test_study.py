@@ -106,12 +106,12 @@ def test_an_interrupted_description_leaves_nothing_half_written(study, config, t
     folder = copy / "derivatives" / "mmme"
     assert not list(folder.glob("sub-*"))
     finished = {p: p.stat().st_mtime_ns for p in folder.glob("store/??/*/table.json")}
-    assert len(finished) == 1  # the face of the first recording was done
+    assert len(finished) == 2  # the face of the first recording was done
 
     assert describe.describe_recording(describe.RecordingJob(copy, "S01", config)) == "S01"
     assert sorted(p.name for p in folder.iterdir()) == ["store", "sub-S01.json"]
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
-    assert len(list(folder.glob("store/??/*/table.json"))) == 4
+    assert len(list(folder.glob("store/??/*/table.json"))) == 5
     assert not list(folder.rglob("*.partial"))
 
 
@@ -138,7 +138,7 @@ def test_a_change_makes_anew_only_what_it_touches(described, study, config, tmp_
     assert found.pulse.with_face == 0
     assert set(found.pulse.why_not) <= {"the video is grey: no pulse from the face"}
     n, n_bytes = prune(copy)
-    assert (n, n_bytes > 0) == (3, True)  # the larger images of three recordings
+    assert (n, n_bytes > 0) == (6, True)  # the larger images of three recordings, and what was not asked for again
     with pytest.raises(DataError, match="expected expressions to describe, got none"):
         gather(copy, ["S01"], load_config({"recognition": {"face": "clips"}}))
     with pytest.raises(ConfigError, match="expected a descriptor with columns, or flow-images, got region-motion"):
@@ -244,11 +244,40 @@ def test_the_report_is_one_file_that_says_simulated(evaluated, described, config
         "http://creativecommons.org", ""
     )
     assert "<script" not in html
-    for part in ("recognition", "spotting", "Clocks", "Findings", "Single trials", "S09", "How to repeat it"):
+    for part in (
+        "recognition",
+        "spotting",
+        "What the face did",
+        "Clocks",
+        "Findings",
+        "Single trials",
+        "S09",
+        "How to repeat it",
+    ):
         assert part in html
     assert html.count("<svg") >= 6
     again = write_report(report_of_results([out / result_name(r) for r in made.results], "All"), tmp_path / "all.html")
     assert "Where they are: spotting" in again.read_text(encoding="utf-8")
+    assert "What the face did" not in again.read_text(encoding="utf-8")
+
+
+def test_the_evidence_of_the_report_is_the_mean_of_its_rows(described, evaluated, config):
+    """
+    Each column is the mean evidence of the expressions of a class, coded or predicted on held-out subjects.
+    """
+    made, _ = evaluated
+    material = report_of_study(described, made, config, [])
+    table = described.tables["au-evidence"]
+    column = table.columns.index("au12_evidence_px")
+    name = sorted(set(table.labels.tolist()))[0]
+    rows = (table.labels == name) & table.valid.all(axis=1)
+    shown = material.evidence[f"coded\n{name}\n(n = {int(rows.sum())})"]
+    assert shown[list(material.action_units).index("AU12")] == pytest.approx(float(table.X[rows, column].mean()), abs=1e-6)
+    face = next(r for r in made.results if (r.task, r.title) == ("recognition", "face"))
+    n_predicted = sum(
+        int(group.rpartition("= ")[2].rstrip(")")) for group in material.evidence if group.startswith("predicted")
+    )
+    assert n_predicted == sum(table.valid.all(axis=1)[list(table.trial_ids).index(t)] for t in face.predictions["trial"])
 
 
 def test_checking_a_path_finds_what_was_planted(study, evaluated, tmp_path):
