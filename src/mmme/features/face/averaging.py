@@ -13,9 +13,21 @@ from numpy.typing import NDArray
 from mmme.features.face.faces_found import nearest
 from mmme.types import Stream
 
-__all__ = ["MeanFrames", "ahead"]
+__all__ = ["MeanFrames", "Stretch", "ahead"]
 
 T = TypeVar("T")
+
+
+class Stretch:
+    """Frames of a stretch of a stream, read when asked for."""
+
+    def __init__(self, video: Stream, part: slice) -> None:
+        self.video, self.part = video, part
+        self.shape = (part.stop - part.start, *video.x.shape[1:])
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """Return one frame, counted from the start of the stretch."""
+        return np.asarray(self.video.x[self.part.start + index])
 
 
 class MeanFrames:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import DataError
-from mmme.features.face.averaging import MeanFrames, ahead
+from mmme.features.face.averaging import MeanFrames, Stretch, ahead
 from mmme.features.face.clips import FACE_PX
 from mmme.features.face.flow import flow
 from mmme.features.face.landmarks import FaceFinder, FaceMesh, LandmarkTrack, NoFaceError, nearest, track_landmarks
@@ -138,7 +138,7 @@ def motion_curve(
     t = video.t[part]
     times = np.arange(t[0], t[-1] + 1e-9, 1 / rate_hz)
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
-        track = track_landmarks(_Part(video, part), t, finder=looking, where=video.device)
+        track = track_landmarks(Stretch(video, part), t, finder=looking, where=video.device)
     recorded = np.abs(t[nearest(t, times)] - times) <= max(0.5 / rate_hz, 2 * float(np.median(np.diff(t))))
     seen = recorded & np.all([track.sees(times + shift) for shift in (-average_s, 0.0, average_s)], axis=0)
     displacement = np.full((len(times), len(REGIONS), 2), np.nan)
@@ -183,17 +183,6 @@ def _moments(
             matrix = similarity(points[k], FACE_PX)
             face = register(frames.at(times[start + k]), matrix, FACE_PX)
             yield _Moment(start + int(k), start, points[k], matrix, face)
-
-
-class _Part:
-    """Frames of a stretch of a stream, read when asked for."""
-
-    def __init__(self, video: Stream, part: slice) -> None:
-        self.video, self.part = video, part
-        self.shape = (part.stop - part.start, *video.x.shape[1:])
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return np.asarray(self.video.x[self.part.start + index])
 
 
 def motion_features(

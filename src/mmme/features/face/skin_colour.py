@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.errors import DataError
+from mmme.features.face.averaging import Stretch
 from mmme.features.face.landmarks import FaceFinder, FaceMesh, LandmarkTrack, track_landmarks
 from mmme.interval import Interval
 from mmme.types import Stream
@@ -120,17 +121,6 @@ def _mean_colour(frame: NDArray[np.uint8], polygons: tuple[NDArray[np.float64], 
     return np.append(np.asarray(flat @ part.astype(np.float32), dtype=np.float64), over) / total
 
 
-class _Part:
-    """Frames of a stretch of a stream, read when asked for."""
-
-    def __init__(self, video: Stream, part: slice) -> None:
-        self.video, self.part = video, part
-        self.shape = (part.stop - part.start, *video.x.shape[1:])
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return np.asarray(self.video.x[self.part.start + index])
-
-
 def skin_trace(
     video: Stream,
     span: Interval | None = None,
@@ -174,7 +164,7 @@ def skin_trace(
         raise DataError(f"{video.device}: expected frames in [{span.start:.3f} s, {span.stop:.3f} s), got {n}")
     t = video.t[part]
     with nullcontext(finder) if finder is not None else FaceMesh() as looking:
-        track = track_landmarks(_Part(video, part), t, finder=looking, rate_hz=look_hz, where=video.device)
+        track = track_landmarks(Stretch(video, part), t, finder=looking, rate_hz=look_hz, where=video.device)
     used = LandmarkTrack(track.t, track.points[:, list(_USED)])
     found = np.full((n, 4), np.nan)
     for start in range(0, n, _BLOCK):
