@@ -188,7 +188,7 @@ def describe_recording(job: RecordingJob) -> str:
     target, store = _description(job.study, job.recording), _store(job.study)
     inputs = _inputs(study, job.recording)
     relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting", "recognition"}, mode="json")
-    code = _code("types", "datasets", "align", "trials", "features", "checks", "study")
+    code = _code("types", "io", "datasets", "align", "trials", "features", "checks", "study")
     coding = hashlib.sha256((study.path / "coding.tsv").read_bytes()).hexdigest()
     key = content_key({"inputs": inputs, "coding": coding, "config": relevant, "code": code})
     if target.exists():
@@ -202,7 +202,7 @@ def describe_recording(job: RecordingJob) -> str:
         "recording": job.recording,
         "inputs": inputs,
         "alignment": config.alignment.model_dump(mode="json"),
-        "code": _code("types", "align", "features"),
+        "code": _code("types", "io", "align", "features"),
     }
     origin = {"simulated": "yes" if study.simulated else "no", "study": study.name}
     tables = _Tables(store, made_from, origin, {})
