@@ -19,7 +19,19 @@ from mmme.errors import ConfigError
 from mmme.features.sampling import Regular
 from mmme.types import Sample
 
-__all__ = ["Windows", "cut", "either", "first_reason", "slope", "spread", "unusable", "windows_around"]
+__all__ = [
+    "Occasions",
+    "Windows",
+    "cut",
+    "either",
+    "first_reason",
+    "occasions_around",
+    "slope",
+    "spread",
+    "too_short",
+    "unusable",
+    "windows_around",
+]
 
 #: Times closer than this are equal; far below any sampling step, far above rounding of session seconds.
 SAME_S = 1e-6
@@ -59,8 +71,9 @@ class Windows:
         return Windows(self.start_s - baseline_s, baseline_s)
 
     def outside(self, signal: Regular) -> NDArray[np.bool_]:
-        """Tell which windows leave the recording; ``(k,)``."""
-        return (self.start_s < signal.start_s - SAME_S) | (self.stop_s > signal.stop_s + SAME_S)
+        """Tell which windows leave the recording, or start nowhere (NaN); ``(k,)``."""
+        inside = (self.start_s >= signal.start_s - SAME_S) & (self.stop_s <= signal.stop_s + SAME_S)
+        return np.asarray(~inside)
 
     def first_sample(self, signal: Regular) -> NDArray[np.int64]:
         """Index of each window's first sample, moved inside the recording for windows that leave it; ``(k,)``."""
@@ -109,6 +122,97 @@ def windows_around(samples: Sequence[Sample], *, before_s: float, after_s: float
             f"window: expected before_s and after_s of at least 0 s, not both 0, got {before_s} s and {after_s} s"
         )
     return Windows(np.array([s.apex for s in samples], dtype=np.float64) - before_s, before_s + after_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Occasions:
+    """
+    What is described: windows of one length, what they are compared with, and the moments they are about.
+
+    Parameters
+    ----------
+    windows
+        ``k`` windows.
+    baseline
+        As many, against which changes are computed; None where there is nothing to compare with (a baseline itself).
+    at_s : (k,) float64
+        The event: an apex, or the start of a stimulus [s]; NaN where nothing happened (a baseline).
+
+    Examples
+    --------
+    >>> o = Occasions(Windows(np.array([9.0]), 5.0), Windows(np.array([4.0]), 5.0), np.array([10.0]))
+    >>> o.around(2.0, 2.0).start_s.tolist()
+    [8.0]
+    """
+
+    windows: Windows
+    baseline: Windows | None
+    at_s: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Count occasions."""
+        return int(self.windows.start_s.size)
+
+    def around(self, before_s: float, after_s: float) -> Windows:
+        """Windows from ``before_s`` before to ``after_s`` after each event; those without an event start at NaN."""
+        return Windows(self.at_s - before_s, before_s + after_s)
+
+    def eventless(self) -> NDArray[np.str_]:
+        """Say which occasions have no event, ``(k,)``; the empty string where there is one."""
+        return first_reason(len(self), (np.isnan(self.at_s), "no event in the window"))
+
+    def uncompared(self) -> NDArray[np.str_]:
+        """Say that there is no baseline, ``(k,)``; the empty string where there is one."""
+        return first_reason(len(self), (self.baseline is None, "no baseline to compare with"))
+
+
+def occasions_around(samples: Sequence[Sample], *, before_s: float, after_s: float, baseline_s: float) -> Occasions:
+    """
+    Place windows around each apex, with a baseline of ``baseline_s`` seconds that ends where the window begins.
+
+    Parameters
+    ----------
+    samples
+        Moments to describe.
+    before_s, after_s
+        Window ``[apex - before_s, apex + after_s)``.
+    baseline_s
+        Length of the baseline [s].
+
+    Raises
+    ------
+    ConfigError
+        If a window has no length.
+
+    Examples
+    --------
+    >>> from mmme.interval import Interval
+    >>> s = Sample("S01-101", "S01", "sad-1", "sad", 9.9, 10.0, 10.2, Interval(0.0, 60.0))
+    >>> o = occasions_around([s], before_s=1.0, after_s=4.0, baseline_s=2.0)
+    >>> o.windows.start_s.tolist(), o.baseline.start_s.tolist(), o.at_s.tolist()
+    ([9.0], [7.0], [10.0])
+    """
+    windows = windows_around(samples, before_s=before_s, after_s=after_s)
+    return Occasions(windows, windows.before(baseline_s), np.array([s.apex for s in samples], dtype=np.float64))
+
+
+def too_short(windows: Windows, needs_s: float, *, what: str = "window") -> NDArray[np.str_]:
+    """
+    Say that windows do not support a measure, ``(k,)``; the empty string where they do.
+
+    Examples
+    --------
+    >>> too_short(Windows(np.array([0.0]), 12.0), 60.0).tolist()
+    ['window 12 s, needs 60 s']
+    """
+    length_s = windows.duration_s
+    # Rounded, because a table holds at most 255 different reasons and trials differ in length by milliseconds.
+    text = (
+        f"{what} {length_s:.3g} s, needs {needs_s:g} s"
+        if length_s < 10
+        else f"{what} {length_s:.0f} s, needs {needs_s:g} s"
+    )
+    return first_reason(windows.start_s.size, (length_s < needs_s - SAME_S, text))
 
 
 def cut(signal: Regular, windows: Windows) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ from mmme.datasets.manifest import MANIFEST
 from mmme.datasets.study import Study, open_study
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.evaluate import environment
-from mmme.features.body import body_features
+from mmme.features.body.signals import body_features
 from mmme.features.face.clips import ClipSettings
 from mmme.features.face.descriptors import FACE_DESCRIPTORS, describe_faces
 from mmme.features.face.flow_images import pooled

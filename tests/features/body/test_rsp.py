@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.rsp import COLUMNS, rsp_features
+from mmme.features.body.rsp import COLUMNS, rsp_features
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
-PHYSIO = Path(__file__).parents[3] / "shared" / "data" / "physio"
+PHYSIO = Path(__file__).parents[4] / "shared" / "data" / "physio"
 
 
 def moments(*apexes):

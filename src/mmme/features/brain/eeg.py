@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from mmme.errors import DataError, unknown_name
+from mmme.features.brain.spectra import BANDS_HZ, log_band_power
 from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
-from mmme.features.spectra import BANDS_HZ, log_band_power
 from mmme.features.tables import Column, feature_table, missing_table
 from mmme.features.windows import Windows, either, first_reason, windows_around
 from mmme.types import FeatureTable, Sample, Stream

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from mmme.errors import ConfigError, DataError
-from mmme.features.eda import COLUMNS, eda_features
+from mmme.features.body.eda import COLUMNS, eda_features
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
-PHYSIO = Path(__file__).parents[3] / "shared" / "data" / "physio"
+PHYSIO = Path(__file__).parents[4] / "shared" / "data" / "physio"
 
 
 def moments(*apexes):

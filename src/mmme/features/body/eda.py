@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from mmme.errors import ConfigError
-from mmme.features.detection import EDA_HZ, eda_levels, eda_responses
+from mmme.features.body.detection import EDA_HZ, eda_levels, eda_responses
 from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
 from mmme.features.tables import Column, feature_table, missing_table
 from mmme.features.windows import Windows, cut, either, first_reason, slope, unusable, windows_around

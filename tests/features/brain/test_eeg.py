@@ -7,12 +7,12 @@ import pytest
 from scipy.signal import welch
 
 from mmme.errors import ConfigError, DataError
-from mmme.features.eeg import COLUMNS, REGIONS, eeg_columns, eeg_features, scalp_channels
-from mmme.features.spectra import BANDS_HZ, log_band_power
+from mmme.features.brain.eeg import COLUMNS, REGIONS, eeg_columns, eeg_features, scalp_channels
+from mmme.features.brain.spectra import BANDS_HZ, log_band_power
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
-EEG = Path(__file__).parents[3] / "shared" / "data" / "eeg"
+EEG = Path(__file__).parents[4] / "shared" / "data" / "eeg"
 NAMES = ("FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "C3", "CZ", "C4", "T7", "T8", "P3", "PZ", "P4", "O1", "OZ", "O2")
 
 

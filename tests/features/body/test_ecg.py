@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.detection import ecg_beats
-from mmme.features.ecg import COLUMNS, ecg_features
+from mmme.features.body.detection import ecg_beats
+from mmme.features.body.ecg import COLUMNS, ecg_features
 from mmme.features.sampling import regular
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
-PHYSIO = Path(__file__).parents[3] / "shared" / "data" / "physio"
+PHYSIO = Path(__file__).parents[4] / "shared" / "data" / "physio"
 
 
 def moments(*apexes):

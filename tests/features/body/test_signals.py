@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmme.errors import ConfigError, DataError
-from mmme.features.body import COLUMNS, SIGNALS, body_features
+from mmme.features.body.signals import COLUMNS, SIGNALS, body_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.types import Markers, Sample, Stream, Timeline

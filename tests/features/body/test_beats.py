@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmme.features.beats import Beats, beats_from, rate, rate_slope, rmssd_sdnn, spectral_power
+from mmme.features.body.beats import Beats, beats_from, rate, rate_slope, rmssd_sdnn, spectral_power
 from mmme.features.sampling import Regular
 from mmme.features.windows import Windows
 

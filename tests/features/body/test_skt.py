@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.skt import skt_features
+from mmme.features.body.skt import skt_features
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 

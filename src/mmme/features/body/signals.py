@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from mmme.errors import ConfigError, DataError, unknown_name
-from mmme.features import ecg, eda, eeg, ppg, rsp, skt
+from mmme.features.body import ecg, eda, ppg, rsp, skt
+from mmme.features.brain import eeg
 from mmme.features.tables import missing_table
 from mmme.types import FeatureTable, Sample, Timeline
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.beats import Beats, beat_reasons, beats_from, log_ratio, mean_per_window, rate
-from mmme.features.detection import breaths
+from mmme.features.body.beats import Beats, beat_reasons, beats_from, log_ratio, mean_per_window, rate
+from mmme.features.body.detection import breaths
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table, missing_table
 from mmme.features.windows import Windows, either, first_reason, windows_around

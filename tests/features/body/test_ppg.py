@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.ecg import ecg_features
-from mmme.features.ppg import COLUMNS, ppg_features
+from mmme.features.body.ecg import ecg_features
+from mmme.features.body.ppg import COLUMNS, ppg_features
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
-PHYSIO = Path(__file__).parents[3] / "shared" / "data" / "physio"
+PHYSIO = Path(__file__).parents[4] / "shared" / "data" / "physio"
 
 
 def moments(*apexes):

@@ -1,0 +1,1 @@
+"""What the body does: heart, pulse, skin, breath and temperature around a moment."""

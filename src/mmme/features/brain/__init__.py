@@ -1,0 +1,1 @@
+"""What the EEG shows: cleaning, rhythms, potentials, connectivity and networks around a moment."""
