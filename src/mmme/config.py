@@ -80,10 +80,56 @@ class Face(Section):
 
 
 class Body(Section):
-    """Which signals describe the body."""
+    """How the body is described."""
 
     signals: tuple[str, ...] = Field(
-        default=("eeg", "ecg", "ppg", "eda", "rsp", "skt"), description="Signals used, in this order.", strict=False
+        default=("eeg", "ecg", "ppg", "eda", "rsp", "skt"),
+        description="Signals used, in this order; emg can be added.",
+        strict=False,
+    )
+    windows: Literal["by-signal", "one"] = Field(
+        default="by-signal",
+        description="Around an apex: each signal's own window (docs/physiology.md), or one for all, from the next keys.",
+    )
+    before_s: float = Field(default=1.0, ge=0, le=60, description="With one window: its length before the apex [s].")
+    after_s: float = Field(default=4.0, gt=0, le=60, description="With one window: its length from the apex on [s].")
+    baseline_s: float = Field(
+        default=5.0, gt=0, le=60, description="With one window: length of the baseline before it [s]."
+    )
+    trial_baseline_s: float = Field(
+        default=10.0, ge=2, le=120, description="Trials are compared with at most this much of the pause before them [s]."
+    )
+    min_quality: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Windows with a lower quality index have no values of that signal; 0: all have.",
+    )
+    eda: Literal["highpass", "cvxeda"] = Field(
+        default="highpass", description="How tonic and phasic conductance are told apart; cvxeda needs cvxopt."
+    )
+
+
+class Eeg(Section):
+    """How the EEG is cleaned and described."""
+
+    features: tuple[str, ...] = Field(
+        default=("band-power", "asymmetry"), description="Families of features; docs/eeg.md has all names.", strict=False
+    )
+    by: Literal["region", "channel", "both"] = Field(default="region", description="What a feature is computed for.")
+    low_hz: float = Field(default=0.5, gt=0, le=10, description="Lower edge of the band-pass [Hz].")
+    high_hz: float = Field(default=45.0, ge=20, le=100, description="Upper edge of the band-pass [Hz].")
+    line_hz: Literal[0, 50, 60] = Field(
+        default=0, description="Power line to be notched [Hz]; 0: none, it lies above the band."
+    )
+    reference: str = Field(
+        default="average", description="average, mastoids, none, or names of channels with a space between."
+    )
+    bad_channels: Literal["list", "interpolate"] = Field(
+        default="list", description="Bad channels are named and left out of regions, or replaced from their neighbours."
+    )
+    ica: Literal["none", "picard"] = Field(
+        default="none", description="Take out components of eyes, heart and muscles; every rejection is recorded."
     )
 
 
@@ -99,6 +145,9 @@ class Recognition(Section):
     protocol: str = Field(default="loso", description="loso, lovo, or another named protocol.")
     fusion: Literal["early", "late", "both"] = Field(
         default="both", description="Face and body: features joined (early), probabilities averaged (late), or both runs."
+    )
+    weigh_by_quality: bool = Field(
+        default=False, description="Late fusion: the body's probabilities count as much as its signals' mean quality index."
     )
 
 
@@ -136,6 +185,7 @@ class RunConfig(Section):
     rows: Rows = Rows()
     face: Face = Face()
     body: Body = Body()
+    eeg: Eeg = Eeg()
     recognition: Recognition = Recognition()
     spotting: Spotting = Spotting()
     scores: Scores = Scores()

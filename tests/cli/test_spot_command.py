@@ -32,6 +32,7 @@ def test_a_video_gives_a_table_and_a_figure(video, tmp_path):
     rows = list(csv.DictReader((tmp_path / "face.expressions.csv").read_text(encoding="utf-8").splitlines()))
 
     assert done.exit_code == 0
+    assert "onset [s]" in done.stdout
     assert any(abs(float(r["apex_s"]) - 1.7) < 0.15 and r["kind"] == "micro" for r in rows)
     for row in rows:
         assert int(row["onset_frame"]) == pytest.approx(float(row["onset_s"]) * 50, abs=1.5)

@@ -134,3 +134,26 @@ def test_refuses_tensors_and_empty_modalities():
     X[:, 3:] = np.nan
     with pytest.raises(ProtocolError, match="expected body in training rows of at least 2 classes, got it in 0 of 90"):
         fusion().fit(X, y)
+
+
+def test_quality_weighs_a_modality_row_by_row():
+    """With qualities 1, 0.5 and 0 the body counts fully, half and not at all; a mean of several columns counts."""
+    X, y = planted()
+    told = np.zeros((len(X), 2))
+    told[:, 0] = np.array([1.0, 0.5, 0.0])[np.arange(len(X)) // 3 % 3]
+    told[:, 1] = np.where(np.arange(len(X)) // 9 % 2, np.nan, told[:, 0])
+    fused = fusion(quality={"body": [5, 6]}).fit(np.hstack([X, told]), y)
+    face = probabilities(make_model("svm-linear", {"C": 0.1}).fit(X[:, :3], y), X[:, :3])
+    body = probabilities(make_model("logistic").fit(X[:, 3:], y), X[:, 3:])
+    weight = told[:, :1]
+
+    np.testing.assert_allclose(fused.predict_proba(np.hstack([X, told])), (face + weight * body) / (1 + weight))
+
+
+def test_quality_of_an_unknown_modality_is_refused():
+    """A column that is not there, or a modality without a classifier, is a mistake of the caller."""
+    X, y = planted()
+    with pytest.raises(ConfigError, match=r"quality: expected a modality and positions of its columns, got body: \[9\]"):
+        fusion(quality={"body": [9]}).fit(X, y)
+    with pytest.raises(ConfigError, match="got voice"):
+        fusion(quality={"voice": [4]}).fit(X, y)

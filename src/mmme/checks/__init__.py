@@ -6,7 +6,7 @@ that stays the same (`CODES`, docs/checks.md): ``D`` data, ``A`` alignment, ``P`
 """
 
 from mmme.checks.evaluation import check_result, check_table
-from mmme.checks.quality import check_quality
+from mmme.checks.quality import check_quality, check_trust
 from mmme.checks.recordings import check_order, check_study, check_timeline
 from mmme.checks.signals import check_frames, check_signals
 from mmme.types import CODES, Finding
@@ -22,4 +22,5 @@ __all__ = [
     "check_study",
     "check_table",
     "check_timeline",
+    "check_trust",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,9 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from mmme.interval import Interval
-from mmme.types import Finding, Stream, Timeline, Trial, listed
+from mmme.types import FeatureTable, Finding, Level, Stream, Timeline, Trial, listed
 
-__all__ = ["check_quality"]
+__all__ = ["check_quality", "check_trust"]
 
 PIECE_S = 10.0
 MOST_PIECES = 12  # spread over the session; enough to tell a bad channel from a bad moment
@@ -22,6 +23,7 @@ NOISY_Z = 5.0  # robust standard deviations of the logarithm of the spread
 LONELY = 0.4  # 98th percentile of a channel's correlations with all others (as in the PREP pipeline)
 DRY_US = 0.05  # skin conductance of an electrode that is off
 SKIN_C = (15.0, 45.0)
+TRUSTED = 0.5  # share of a trial
 
 
 def check_quality(timeline: Timeline, trials: Sequence[Trial]) -> tuple[Finding, ...]:
@@ -63,6 +65,48 @@ def check_quality(timeline: Timeline, trials: Sequence[Trial]) -> tuple[Finding,
         pieces = _pieces(stream, trials)
         if pieces:
             findings += _of_stream(stream, pieces, f"{where} {name}")
+    return tuple(findings)
+
+
+def check_trust(table: FeatureTable) -> tuple[Finding, ...]:
+    """
+    Look for trials of which less than half can be trusted.
+
+    Parameters
+    ----------
+    table
+        One row per trial, from `mmme.features.body.signals.describe_quality`.
+
+    Returns
+    -------
+    tuple of Finding
+        D025 per subject and signal: a warning, a note where it is fewer than a tenth of the trials.
+
+    Examples
+    --------
+    >>> strata = {"ecg cause": ["signal is flat", ""]}
+    >>> both = FeatureTable.build(
+    ...     [[0.2], [1.0]], ["ecg_quality"], ["S01-101", "S01-102"], ["S01"] * 2, ["v", "w"], ["sad"] * 2, strata=strata
+    ... )
+    >>> print(check_trust(both)[0])
+    D025 warning S01 ecg: less than half of 1 of 2 trials can be trusted, mostly because: signal is flat (1); S01-101
+    """
+    findings = []
+    for subject in dict.fromkeys(table.subjects.tolist()):
+        own = np.flatnonzero(table.subjects == subject)
+        for k, column in enumerate(table.columns):
+            signal = column.removesuffix("_quality")
+            low = own[table.X[own, k] < TRUSTED]
+            if not low.size:
+                continue
+            why = Counter(table.strata[f"{signal} cause"][low].tolist()).most_common(2)
+            names = [table.trial_ids[i] for i in low]
+            text = (
+                f"less than half of {low.size} of {own.size} trials can be trusted, mostly because: "
+                f"{', '.join(f'{cause} ({n})' for cause, n in why)}; {listed(names)}"
+            )
+            level: Level = "warning" if 10 * low.size >= own.size else "note"
+            findings.append(Finding("D025", level, f"{subject} {signal}", text, tuple(names)))
     return tuple(findings)
 
 

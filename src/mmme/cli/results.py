@@ -13,7 +13,9 @@ from mmme.cli.console import json_option, print_json, progress, show_table, work
 from mmme.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from mmme.study.describe import RecordingJob
     from mmme.types import Result
+    from mmme.workers import Outcome
 
 __all__ = ["config", "evaluate", "features", "report", "rerun", "show_result"]
 
@@ -100,10 +102,10 @@ def _made(study: Path) -> list[dict[str, Any]]:
     return [made[name] for name in sorted(made)]
 
 
-def _report_failures(outcomes: Sequence[object]) -> int:
-    failed = [o for o in outcomes if getattr(o, "error", "")]
+def _report_failures(outcomes: Sequence[Outcome[RecordingJob, str]]) -> int:
+    failed = [o for o in outcomes if o.error]
     for outcome in failed:
-        click.echo(f"failed: {outcome.item.subject}: {outcome.error}", err=True)  # type: ignore[attr-defined]
+        click.echo(f"failed: {outcome.item.recording}: {outcome.error}", err=True)
     return len(failed)
 
 

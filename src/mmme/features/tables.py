@@ -42,7 +42,11 @@ UNDEFINED = "no finite value in the window"
 
 
 def feature_table(
-    samples: Sequence[Sample], columns: Mapping[str, Column], *, origin: Mapping[str, str] | None = None
+    samples: Sequence[Sample],
+    columns: Mapping[str, Column],
+    *,
+    strata: Mapping[str, Sequence[str]] | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> FeatureTable:
     """
     Build the table of one signal: values with a reason become NaN, NaN without one get a reason.
@@ -53,6 +57,8 @@ def feature_table(
         The rows, in order.
     columns
         By name: values and reasons, one each per sample.
+    strata
+        More labels per row.
     origin
         What the values were made from and how.
 
@@ -102,6 +108,7 @@ def feature_table(
         [s.label for s in samples],
         reason=codes.astype(np.uint8),
         reasons=list(code_of),
+        strata=strata,
         origin=origin,
     )
 

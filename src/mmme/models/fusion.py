@@ -37,6 +37,10 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         By modality: positions of its columns in ``X``.
     weights
         By modality; equal by default. Only ratios matter.
+    quality
+        By modality: positions of columns in ``X`` that say how far this row's modality can be trusted, 0 to 1. Their mean
+        over those that are not NaN multiplies the weight; 0 or none leaves the modality out of the row. Modalities that
+        are not named count fully.
     random_state
         Given to every ``random_state`` in the estimators when not None.
 
@@ -63,11 +67,13 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         estimators: Mapping[str, Any],
         columns: Mapping[str, Sequence[int] | NDArray[np.intp]],
         weights: Mapping[str, float] | None = None,
+        quality: Mapping[str, Sequence[int]] | None = None,
         random_state: int | None = None,
     ) -> None:
         self.estimators = estimators
         self.columns = columns
         self.weights = weights
+        self.quality = quality
         self.random_state = random_state
 
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
@@ -93,8 +99,25 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             faults.append(
                 f"weights: expected one above 0 for each of {', '.join(sorted(self.estimators))}, got {dict(weights)}"
             )
+        for name, columns in (self.quality or {}).items():
+            if (
+                name not in self.estimators
+                or not len(columns)
+                or X.ndim != 2
+                or not 0 <= min(columns) <= max(columns) < X.shape[1]
+            ):
+                faults.append(f"quality: expected a modality and positions of its columns, got {name}: {list(columns)}")
         raise_faults("late fusion", faults, error=ConfigError)
         return X
+
+    def _trust(self, name: str, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Weight of a modality in each row, ``(n_samples,)``."""
+        share = np.full(len(X), 1.0 if self.weights is None else float(self.weights[name]))
+        if self.quality and name in self.quality:
+            told = X[:, list(self.quality[name])].astype(np.float64)
+            known = np.isfinite(told)
+            share *= np.where(known, np.clip(told, 0.0, 1.0), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        return share
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> LateFusion:
         """
@@ -144,13 +167,13 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         weight = np.zeros(len(X))
         for name, model in self.estimators_.items():
             part = X[:, np.asarray(self.columns[name], dtype=np.intp)]
-            there = ~np.isnan(part).all(axis=1)
+            share = self._trust(name, X)
+            there = ~np.isnan(part).all(axis=1) & (share > 0)
             if not there.any():
                 continue
-            share = 1.0 if self.weights is None else float(self.weights[name])
             known = np.searchsorted(self.classes_, model.classes_)
-            total[np.ix_(there, known)] += share * probabilities(model, part[there])
-            weight[there] += share
+            total[np.ix_(there, known)] += share[there, None] * probabilities(model, part[there])
+            weight[there] += share[there]
         silent = weight == 0
         total[silent], weight[silent] = self.prior_, 1.0
         return total / weight[:, None]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ __all__ = [
     "forest",
     "group_scores",
     "motion_png",
+    "quality",
     "signals",
     "spotting_curves",
     "svg",
@@ -168,6 +170,43 @@ def evidence(groups: Mapping[str, NDArray[np.float64]], names: Sequence[str]) ->
     ax.tick_params(length=0)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
+    return svg(figure)
+
+
+def quality(shares: Mapping[str, NDArray[np.float64]], subjects: Sequence[str]) -> str:
+    """
+    Draw how much of each trial can be trusted, one panel per signal, one row per subject, one cell per trial.
+
+    Parameters
+    ----------
+    shares : (n_subjects, n_trials) each
+        Quality index, 0 to 1, by signal; NaN where there is nothing.
+    subjects
+        In the order of the rows.
+    """
+    columns = min(len(shares), 3)
+    rows = -(-len(shares) // columns)
+    n_trials = max(x.shape[1] for x in shares.values())
+    figure, axes = _panel(3.4 * columns, (0.16 * len(subjects) + 0.75) * rows + 0.5, columns=columns, rows=rows)
+    colours = mpl.colormaps["RdYlGn"].with_extremes(bad="#eef1f4")
+    shown = None
+    for ax, (name, values) in zip(axes, shares.items(), strict=False):
+        shown = ax.imshow(values, cmap=colours, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        ax.set_title(f"{name}: {100 * np.nanmean(values):.0f} %" if np.isfinite(values).any() else f"{name}: none", size=9)
+        few = np.unique(np.linspace(0, len(subjects) - 1, min(len(subjects), 12)).astype(int))
+        ax.set(yticks=few, xticks=[0, n_trials - 1] if n_trials > 1 else [0])
+        ax.set_yticklabels([subjects[k] for k in few], fontsize=7)
+        ax.set_xticklabels(["1", str(n_trials)] if n_trials > 1 else ["1"], fontsize=7)
+        ax.tick_params(length=0)
+        for side in ("left", "bottom"):
+            ax.spines[side].set_visible(False)
+    for ax in axes[len(shares) :]:
+        ax.set_visible(False)
+    if shown is not None:
+        bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.01)
+        bar.set_label("share of the trial", size=8)
+        bar.ax.tick_params(labelsize=7)
+        bar.outline.set_visible(False)
     return svg(figure)
 
 

@@ -108,6 +108,12 @@ class ReportMaterial:
         Mean evidence of each action unit [px], by group of expressions.
     action_units
         Names of the units.
+    quality : (n_subjects, n_trials) each
+        Share of each trial that can be trusted, by signal; NaN where there is nothing.
+    quality_subjects
+        In the order of the rows.
+    quality_causes
+        Signal, and what the rest suffers from.
     """
 
     title: str
@@ -121,6 +127,9 @@ class ReportMaterial:
     failures: Sequence[tuple[str, str]] = ()
     evidence: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     action_units: Sequence[str] = ()
+    quality: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    quality_subjects: Sequence[str] = ()
+    quality_causes: Sequence[tuple[str, str]] = ()
 
 
 def _confusion_figures(results: Sequence[Result]) -> list[Markup]:
@@ -157,6 +166,7 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
         "recognition": figures.forest(recognised, RECOGNITION_SCORES) if recognised else "",
         "spotting": figures.forest(spotted, SPOTTING_SCORES) if spotted else "",
         "evidence": figures.evidence(material.evidence, material.action_units) if material.evidence else "",
+        "quality": figures.quality(material.quality, material.quality_subjects) if material.quality else "",
         "clocks": figures.clock_residuals(material.clocks, material.limit_ms) if material.clocks else "",
     }
     groups = [

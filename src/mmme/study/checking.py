@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmme.checks import check_result, check_study, check_table
+from mmme.checks import check_result, check_study, check_table, check_trust
 from mmme.config import RunConfig
 from mmme.datasets.manifest import verify_manifest
 from mmme.datasets.study import Study, open_study
 from mmme.errors import AlignmentError, DataError, MmmeError
 from mmme.evaluate import load_result
+from mmme.features.body.signals import describe_quality, read_body
 from mmme.study.evaluation import read_any_table
 from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
 from mmme.study.sharing import validate_bids
+from mmme.trials import trial_samples
 from mmme.types import Finding, Trial, listed
 
 __all__ = ["check_manifest", "check_path"]
@@ -64,7 +66,10 @@ def _check_recording(study: Study, name: str) -> tuple[list[Trial], list[Finding
         recording = study.recording(name)
         timeline = aligned(recording, RunConfig())
         cut = cut_into_trials(study, name, timeline)
-        return list(cut.trials), list(findings_of(study, name, recording, timeline, cut))
+        found = list(findings_of(study, name, recording, timeline, cut))
+        if cut.trials and not study.info.clips:
+            found += check_trust(describe_quality(read_body(timeline), trial_samples(cut.trials), whole=True))
+        return list(cut.trials), found
     except MmmeError as error:
         code = "A001" if isinstance(error, AlignmentError) else "D010"
         met = [f for f in study.findings() if f.where.split()[0] == name]

@@ -21,13 +21,23 @@ from typing import Any
 import numpy as np
 
 import mmme
-from mmme.checks import check_study
+from mmme.checks import check_study, check_trust
 from mmme.config import RunConfig
 from mmme.datasets.manifest import MANIFEST
 from mmme.datasets.study import Study, open_study
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.evaluate import environment
-from mmme.features.body.signals import body_features
+from mmme.features.body.signals import (
+    Around,
+    Body,
+    BodySettings,
+    describe_baselines,
+    describe_moments,
+    describe_quality,
+    describe_spans,
+    read_body,
+)
+from mmme.features.brain.cleaning import EegSettings
 from mmme.features.face.clips import ClipSettings
 from mmme.features.face.descriptors import FACE_DESCRIPTORS, describe_faces
 from mmme.features.face.flow_images import pooled
@@ -37,7 +47,7 @@ from mmme.interval import Interval
 from mmme.io.feature_store import FeatureStore, StoredTable, content_key
 from mmme.study.pulse import PulseAgreement, pulse_agreement, pulse_pairs
 from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
-from mmme.trials import expression_samples, grid_samples, left_out
+from mmme.trials import expression_samples, grid_samples, left_out, trial_samples
 from mmme.types import ClockMap, Expression, FeatureTable, Finding, Sample, Stream, Timeline, Trial
 from mmme.workers import Outcome, Workers
 
@@ -51,6 +61,10 @@ __all__ = [
     "prune",
     "stored_tables",
 ]
+
+
+#: Tables besides those of the face's descriptors.
+TABLES = ("body", "body-quality", "body-moments", "body-trials", "body-baselines", "quality", "face-moments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +86,9 @@ class Described:
     study
         Where it came from.
     tables
-        Stacked over subjects: ``face`` (the descriptor that is classified) and ``body`` have one row per expression,
-        ``face-moments`` and ``body-moments`` one per moment of a trial; ``au-evidence`` where the run file asks for it.
+        Stacked over subjects: ``face`` (the descriptor that is classified), ``body`` and ``body-quality`` have one row per
+        expression, ``body-trials``, ``body-baselines`` and ``quality`` one per trial, ``face-moments`` and ``body-moments``
+        one per moment of a trial; ``au-evidence`` where the run file asks for it.
     trials
         Of all subjects.
     clocks
@@ -187,7 +202,9 @@ def describe_recording(job: RecordingJob) -> str:
     study, config = open_study(job.study), job.config
     target, store = _description(job.study, job.recording), _store(job.study)
     inputs = _inputs(study, job.recording)
-    relevant = config.model_dump(include={"alignment", "rows", "face", "body", "spotting", "recognition"}, mode="json")
+    relevant = config.model_dump(
+        include={"alignment", "rows", "face", "body", "eeg", "spotting", "recognition"}, mode="json"
+    )
     code = _code("types", "io", "datasets", "align", "trials", "features", "checks", "study")
     coding = hashlib.sha256((study.path / "coding.tsv").read_bytes()).hexdigest()
     key = content_key({"inputs": inputs, "coding": coding, "config": relevant, "code": code})
@@ -233,12 +250,58 @@ def _make_tables(tables: _Tables, study: Study, timeline: Timeline, trials: Sequ
     )
     moments = grid_samples(trials, step_s=config.spotting.step_s)
     video = timeline.stream("video")
-    signals = config.body.signals
     if rows:  # a subject without an expression of the kind has nothing to recognise, and all the more to be searched
         tables.faces(video, rows, _descriptors(config), _settings(config))
-        tables.one("body", rows, {"signals": signals}, lambda: body_features(timeline, rows, signals=signals))
     tables.one("face-moments", moments, {}, lambda: motion_features(video, moments))
-    tables.one("body-moments", moments, {"signals": signals}, lambda: body_features(timeline, moments, signals=signals))
+    _make_body_tables(tables, timeline, rows, moments, trial_samples(trials), config)
+
+
+def _make_body_tables(
+    tables: _Tables,
+    timeline: Timeline,
+    rows: Sequence[Sample],
+    moments: Sequence[Sample],
+    trials: Sequence[Sample],
+    config: RunConfig,
+) -> None:
+    """Describe expressions, moments, trials and the pauses before them; signals are read once, when first needed."""
+    settings, baseline_s = _body_settings(config), config.body.trial_baseline_s
+    parameters, pauses = asdict(settings), {**asdict(settings), "baseline_s": baseline_s}
+    read: list[Body] = []
+
+    def body() -> Body:
+        if not read:
+            read.append(read_body(timeline, settings))
+        return read[0]
+
+    if rows:
+        tables.one("body", rows, parameters, lambda: describe_moments(body(), rows))
+        tables.one("body-quality", rows, parameters, lambda: describe_quality(body(), rows))
+    tables.one("body-moments", moments, parameters, lambda: describe_moments(body(), moments))
+    tables.one("body-trials", trials, pauses, lambda: describe_spans(body(), trials, baseline_s=baseline_s))
+    tables.one("body-baselines", trials, pauses, lambda: describe_baselines(body(), trials, baseline_s=baseline_s))
+    tables.one("quality", trials, parameters, lambda: describe_quality(body(), trials, whole=True))
+
+
+def _body_settings(config: RunConfig) -> BodySettings:
+    one = Around(config.body.before_s, config.body.after_s, config.body.baseline_s)
+    return BodySettings(
+        signals=config.body.signals,
+        around=one if config.body.windows == "one" else None,
+        min_quality=config.body.min_quality,
+        eda_method=config.body.eda,
+        eeg=EegSettings(
+            low_hz=config.eeg.low_hz,
+            high_hz=config.eeg.high_hz,
+            line_hz=config.eeg.line_hz,
+            reference=config.eeg.reference,
+            bad=config.eeg.bad_channels,
+            ica=config.eeg.ica,
+            seed=config.seed,
+        ),
+        eeg_features=config.eeg.features,
+        eeg_by=config.eeg.by,
+    )
 
 
 def _pulse(timeline: Timeline, trials: Sequence[Trial]) -> dict[str, list[Any]]:
@@ -344,7 +407,7 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
     if not recordings:
         raise DataError(f"{study}: expected at least one described recording, got none; see what `mmme features` reported")
     descriptions = {name: _read_description(study, name) for name in recordings}
-    tables = {name: _stacked(study, descriptions, name) for name in ("body", "face-moments", "body-moments")}
+    tables = {name: _stacked(study, descriptions, name) for name in TABLES}
     if all("face au-evidence" in d["tables"] for d in descriptions.values() if "body" in d["tables"]):
         tables["au-evidence"] = _stacked(study, descriptions, "face au-evidence")
     tables["face"] = _classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
@@ -358,7 +421,7 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
         tables=tables,
         trials=trials,
         clocks={s: {d: ClockMap(**c) for d, c in descriptions[s]["clocks"].items()} for s in recordings},
-        findings=(*whole, *findings, *across),
+        findings=(*whole, *findings, *across, *check_trust(tables["quality"])),
         left_out=dict(sum((Counter(descriptions[s]["left_out"]) for s in recordings), Counter())),
         pulse=_agreement([d["pulse"] for d in descriptions.values()]) if config.face.pulse else None,
     )

@@ -134,7 +134,7 @@ def recognise(
     Parameters
     ----------
     tables
-        By modality, with the same rows.
+        By modality, with the same rows; beside ``body`` its ``body-quality`` may stand, by which late fusion weighs it.
     classifiers
         Either one classifier for all columns, under any name, or one per modality, whose probabilities are averaged.
     title, dataset, classes
@@ -147,8 +147,10 @@ def recognise(
     parts = {name: make_model(model, random_state=seed) for name, model in classifiers.items()}
     if late:
         ends = np.cumsum([t.X.shape[1] for t in tables.values()]).tolist()
-        columns = {n: list(range(end - t.X.shape[1], end)) for (n, t), end in zip(tables.items(), ends, strict=True)}
-    estimator = LateFusion(parts, columns, random_state=seed) if late else next(iter(parts.values()))
+        places = {n: list(range(end - t.X.shape[1], end)) for (n, t), end in zip(tables.items(), ends, strict=True)}
+        columns = {name: places[name] for name in parts}
+        quality = {name: places[f"{name}-quality"] for name in parts if f"{name}-quality" in places}
+    estimator = LateFusion(parts, columns, quality=quality, random_state=seed) if late else next(iter(parts.values()))
     return evaluate.run(
         table,
         estimator,
@@ -313,7 +315,8 @@ def _plan(config: RunConfig) -> list[tuple[str, str, tuple[str, ...], dict[str, 
     if fusion != "late":
         plan.append(("recognition", "face + body, early", MODALITIES, {"all": face}))
     if fusion != "early":
-        plan.append(("recognition", "face + body, late", MODALITIES, {"face": face, "body": body}))
+        trusted = (*MODALITIES, "body-quality") if config.recognition.weigh_by_quality else MODALITIES
+        plan.append(("recognition", "face + body, late", trusted, {"face": face, "body": body}))
     spotted = (("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES))
     return plan + [("spotting", title, modalities, {}) for title, modalities in spotted]
 

@@ -113,6 +113,7 @@ def report_of_study(
     for name in ("face", "body"):
         findings += check_table(described.tables[name], folds, where=f"table {name}")
     units, evidence = _evidence(described, made)
+    shares, subjects, causes = _quality(described.tables["quality"])
     return ReportMaterial(
         title="Micro-expressions in face and body",
         simulated=described.study.simulated,
@@ -125,7 +126,29 @@ def report_of_study(
         failures=[*failures, *made.failures],
         action_units=units,
         evidence=evidence,
+        quality=shares,
+        quality_subjects=subjects,
+        quality_causes=causes,
     )
+
+
+def _quality(table: FeatureTable) -> tuple[dict[str, NDArray[np.float64]], list[str], list[tuple[str, str]]]:
+    """Arrange the quality of trials by signal, subject and order, and count what spoils it."""
+    subjects = sorted(set(table.subjects.tolist()))
+    rows = {s: np.flatnonzero(table.subjects == s) for s in subjects}
+    widest = max(len(r) for r in rows.values())
+    shares: dict[str, NDArray[np.float64]] = {}
+    causes = []
+    for k, column in enumerate(table.columns):
+        signal = column.removesuffix("_quality")
+        cells = np.full((len(subjects), widest), np.nan)
+        for i, own in enumerate(rows.values()):
+            cells[i, : len(own)] = table.X[own, k]
+        shares[signal.upper()] = cells
+        said = Counter(c for c in table.strata[f"{signal} cause"].tolist() if c)
+        if said:
+            causes.append((signal.upper(), ", ".join(f"{why} ({n})" for why, n in said.most_common(4))))
+    return shares, subjects, causes
 
 
 def _evidence(described: Described, made: StudyResults) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
