@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.features.body import ecg, eda, emg, ppg, rsp, skt
 from mmme.features.brain.cleaning import EegSettings, read_eeg
-from mmme.features.brain.families import EEG_FAMILIES, eeg_family_columns
+from mmme.features.brain.families import EEG_FAMILIES
+from mmme.features.brain.regions import REGIONS
 from mmme.features.quality import Verdict
 from mmme.features.tables import Column, feature_table
 from mmme.features.windows import Occasions, Windows, either, first_reason, occasions_around
@@ -386,7 +387,9 @@ def _expect_own(subject: str, samples: Sequence[Sample]) -> None:
 def _columns_of(signal: str, settings: BodySettings) -> tuple[str, ...]:
     if signal != "eeg":
         return _COLUMNS[signal]
-    return tuple(c for name in settings.eeg_features for c in eeg_family_columns(name, by=settings.eeg_by))
+    montage = tuple(channel for region in REGIONS.values() for channel in region)
+    families = [EEG_FAMILIES[name] for name in settings.eeg_features]
+    return tuple(dict.fromkeys(c for family in families for c in family.names(montage, by=settings.eeg_by)))
 
 
 def _described(body: Body, samples: Sequence[Sample], groups_of: Callable[[str], Groups]) -> FeatureTable:
@@ -450,7 +453,7 @@ def _of_eeg(clean: Any, occasions: Occasions, settings: BodySettings) -> dict[st
     """Columns of the EEG families; channels of the montage that the recording lacks are named."""
     made: dict[str, Column] = {}
     for family in settings.eeg_features:
-        made |= EEG_FAMILIES[family](clean, occasions, by=settings.eeg_by)
+        made |= EEG_FAMILIES[family].columns(clean, occasions, by=settings.eeg_by)
     n = len(occasions)
     for name in _columns_of("eeg", settings):
         if name not in made:
