@@ -148,7 +148,7 @@ def _pairs(names: Sequence[str], by: By) -> dict[str, Pairs]:
     """Pairs ``(left, right)`` of each region, and each pair by itself."""
     pairs = homologous(names)
     found: dict[str, Pairs] = {}
-    for place in place_names((), by="channel" if by == "channel" else "region"):
+    for place in place_names(by=by):
         found[place] = [pair for pair in pairs if pair[0] in REGIONS[place]]
     if by != "region":
         found |= {left + right: [(left, right)] for left, right in pairs}

@@ -40,7 +40,7 @@ def _tapers(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slepian tapers of a window and their weights, which add up to 1; a window of few samples has a flat one."""
     if n < 8:
         return np.full((1, n), n**-0.5, dtype=np.float32), np.ones(1, dtype=np.float32)
-    tapers, concentration = dpss(n, TIME_BANDWIDTH, N_TAPERS, return_ratios=True)
+    tapers, concentration = dpss(n, TIME_BANDWIDTH, N_TAPERS, sym=False, return_ratios=True)
     return tapers.astype(np.float32), (concentration / concentration.sum()).astype(np.float32)
 
 
