@@ -106,22 +106,32 @@ def hjorth(x: NDArray[np.float32], first: NDArray[np.int64], n: int, fs_hz: floa
     result = np.full((first.size, x.shape[0], 3), np.nan)
     for c, channel in enumerate(x):
         rows = channel[samples].astype(np.float64)
-        variances = np.stack([_variances(rows if j == 0 else np.diff(rows, j), start, n - j) for j in range(3)], axis=1)
+        rows -= rows.mean()
+        slopes = np.diff(rows)
+        bends = np.diff(slopes)
+        v = _variances(_sums(rows, start, n), _sums(rows * rows, start, n), n)
+        # The sum of differences is what lies between the ends.
+        dv = _variances(rows[start + n - 1] - rows[start], _sums(slopes * slopes, start, n - 1), n - 1)
+        ddv = _variances(slopes[start + n - 2] - slopes[start], _sums(bends * bends, start, n - 2), n - 2)
         # Differences of sums leave rounding errors where nothing moves; 1e-9 of the recording's variance is far below EEG.
-        moving = (variances > 1e-9 * max(float(rows.var()), 1e-30)).all(axis=1)
-        v, dv, ddv = variances[moving].T
+        moving = np.minimum(np.minimum(v, dv), ddv) > 1e-9 * max(float(rows @ rows) / rows.size, 1e-30)
+        v, dv, ddv = v[moving], dv[moving], ddv[moving]
         mobility = np.sqrt(dv / v)
         result[moving, c] = np.stack([np.log(v), mobility * fs_hz / (2 * np.pi), np.sqrt(ddv / dv) / mobility], axis=1)
     return result
 
 
-def _variances(x: NDArray[np.float64], start: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Variance of windows of one channel, ``(k,)``."""
-    x = x - x.mean()
-    total = np.concatenate([[0.0], np.cumsum(x)])
-    square = np.concatenate([[0.0], np.cumsum(x * x)])
-    mean = (total[start + n] - total[start]) / n
-    return np.asarray(np.maximum((square[start + n] - square[start]) / n - mean * mean, 0.0))
+def _sums(x: NDArray[np.float64], start: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Sum over windows of ``n`` samples, ``(k,)``."""
+    total = np.empty(x.size + 1)
+    total[0] = 0.0
+    np.cumsum(x, out=total[1:])
+    return np.asarray(total[start + n] - total[start])
+
+
+def _variances(total: NDArray[np.float64], square: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Variance of ``n`` values from their sum and the sum of their squares."""
+    return np.asarray(np.maximum(square / n - (total / n) ** 2, 0.0))
 
 
 def hjorth_names(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, ...]:

@@ -29,13 +29,12 @@ BLOCK = 500_000
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
 #: Welch: Hann segments of this length [s] (or of the window, where that is shorter), half overlapping.
 SEGMENT_S = 4.0
-
 Method = Literal["multitaper", "welch"]
 #: From densities ``(n_channels, b, n_frequencies)`` [µV²/Hz] of ``b`` windows to ``(n_channels, b, m)`` numbers.
 Reduce = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # trials of slightly different lengths, 0.2 MB each
 def _tapers(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slepian tapers of a window and their weights, which add up to 1; a window of few samples has a flat one."""
     if n < 8:

@@ -93,11 +93,19 @@ def morlet_power(x: NDArray[Any], fs_hz: float, hz: Sequence[float], cycles: Seq
     wavelets = [_wavelet(float(f), float(c), fs_hz) for f, c in zip(hz, cycles, strict=True)]
     n = x.shape[-1]
     size = next_fast_len(n + max(w.size for w in wavelets) - 1)
-    spectrum = fft(np.asarray(x, dtype=np.float32), size)
+    return _power(np.asarray(x, dtype=np.float32), wavelets, size, 0, n)
+
+
+def _power(
+    x: NDArray[np.float32], wavelets: Sequence[NDArray[np.complex128]], size: int, first: int, n: int
+) -> NDArray[np.float32]:
+    """Power of wavelets centred on samples ``first`` to ``first + n``, by transforms of ``size`` samples."""
+    spectrum = fft(x, size)
     power = np.empty((*x.shape[:-1], len(wavelets), n), dtype=np.float32)
     for j, wavelet in enumerate(wavelets):
-        same = ifft(spectrum * fft(wavelet, size).astype(np.complex64))[..., wavelet.size // 2 : wavelet.size // 2 + n]
-        power[..., j, :] = same.real**2 + same.imag**2
+        begin = first + wavelet.size // 2
+        y = ifft(spectrum * fft(wavelet, size).astype(np.complex64), overwrite_x=True)[..., begin : begin + n]
+        power[..., j, :] = y.real**2 + y.imag**2
     return power
 
 
@@ -171,21 +179,24 @@ def _band(
     counts = np.zeros(decibels.shape[:2], dtype=bool)
     if BANDS_HZ[band][1] > fs_hz / 2:
         return decibels, counts, np.full(k, f"rate {fs_hz:.3g} Hz, {band} needs {2 * BANDS_HZ[band][1]:g} Hz")
-    cycles = [n_cycles(f) for f in hz]
-    reach = max(_wavelet(f, c, fs_hz).size for f, c in zip(hz, cycles, strict=True)) // 2
+    wavelets = [_wavelet(f, n_cycles(f), fs_hz) for f in hz]
+    reach = max(w.size for w in wavelets) // 2
     spans = [lags(fs_hz, *span) for span in (*INTERVALS_S, BASELINE_S)]
-    first, last = min(int(s[0]) for s in spans) - reach, max(int(s[-1]) for s in spans) + reach
+    first, last = min(int(s[0]) for s in spans), max(int(s[-1]) for s in spans)
     what = f"reach of {band} wavelets"
-    if last - first + 1 > clean.t.size:
+    n = last - first + 1
+    if n + 2 * reach > clean.t.size:
         return decibels, counts, either(occasions.eventless(), np.full(k, f"{what} leaves the recording"))
-    counts = counting(clean, occasions.around(-first / fs_hz, last / fs_hz))
-    average = np.zeros((last - first + 1, len(spans)), dtype=np.float32)
+    counts = counting(clean, occasions.around((reach - first) / fs_hz, (last + reach) / fs_hz))
+    average = np.zeros((n, len(spans)), dtype=np.float32)
     for j, span in enumerate(spans):
         average[span - first, j] = 1.0 / span.size
-    for which, x in epochs(clean, event_samples(clean, occasions.at_s), first, last):
-        power = (morlet_power(x, fs_hz, hz, cycles) @ average).astype(np.float64)
+    # The transform is as short as the epoch: what wraps around reaches the outer samples only, which nobody looks at.
+    size = next_fast_len(n + 2 * reach)
+    for which, x in epochs(clean, event_samples(clean, occasions.at_s), first - reach, last + reach):
+        power = (_power(x, wavelets, size, reach, n) @ average).astype(np.float64)
         baseline = power[..., -1:]
         ratio = np.divide(power[..., :-1], baseline, out=np.full_like(power[..., :-1], np.nan), where=baseline > 0)
         log = np.log10(ratio, out=np.full_like(ratio, np.nan), where=ratio > 0)
         decibels[which] = 10.0 * log.mean(axis=2).swapaxes(0, 1)
-    return decibels, counts, event_reasons(clean, occasions, first, last, what=what)
+    return decibels, counts, event_reasons(clean, occasions, first - reach, last + reach, what=what)
