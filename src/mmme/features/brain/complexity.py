@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmme.features.brain.clean import CleanEeg
 from mmme.features.brain.places import By, Measure, window_columns, window_names
-from mmme.features.brain.spectra import CYCLES, band_averages, frequencies, over_spectra
+from mmme.features.brain.spectra import CYCLES, band_averages, over_spectra
 from mmme.features.tables import Column
 from mmme.features.windows import Occasions, Windows
 
@@ -189,7 +189,7 @@ def spectral_entropy(x: NDArray[np.float32], first: NDArray[np.int64], n: int, f
     doi:10.1016/0013-4694(91)90138-T.
     """
     low, high = (int(f) for f in ENTROPY_HZ)
-    cells = band_averages(frequencies(n, fs_hz), fs_hz, {str(f): (float(f), f + 1.0) for f in range(low, high)})
+    cells = band_averages(n, fs_hz, {str(f): (float(f), f + 1.0) for f in range(low, high)})
 
     def entropy(density: NDArray[np.float32]) -> NDArray[np.float64]:
         power = (density @ cells).astype(np.float64)

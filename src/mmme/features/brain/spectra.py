@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.fft import rfft
+from scipy.fft import next_fast_len, rfft
 from scipy.signal.windows import dpss, hann
 
 from mmme.errors import unknown_name
@@ -28,7 +28,10 @@ BLOCK = 500_000
 #: Multitaper: half a bandwidth of 2 / T, of which 3 tapers are well concentrated.
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
 #: Welch: Hann segments of this length [s] (or of the window, where that is shorter), half overlapping.
-SEGMENT_S = 4.0
+SEGMENT_S = 4.0  #: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. In shorter ones a
+#: band has too few frequencies to be read at others without a difference of more than 1 %.
+LONG = 6000
+
 Method = Literal["multitaper", "welch"]
 #: From densities ``(n_channels, b, n_frequencies)`` [µV²/Hz] of ``b`` windows to ``(n_channels, b, m)`` numbers.
 Reduce = Callable[[NDArray[np.float32]], NDArray[Any]]
@@ -50,16 +53,24 @@ def _segment(n: int, fs_hz: float, method: Method) -> int:
     return n if method == "multitaper" else min(n, round(SEGMENT_S * fs_hz))
 
 
+def _size(m: int) -> int:
+    """Length of the transform of ``m`` samples."""
+    return m if m < LONG else int(next_fast_len(m, real=True))
+
+
 def frequencies(n: int, fs_hz: float, *, method: Method = "multitaper") -> NDArray[np.float64]:
     """
-    Frequencies of the spectrum of ``n`` samples [Hz], from 0 up to the end of the last band.
+    Frequencies at which the spectrum of ``n`` samples is read [Hz], from 0 up to the end of the last band.
+
+    They are ``fs / n`` apart; in windows of 6000 samples or more a few per cent less, where zeros are appended to reach a
+    length that transforms fast.
 
     Examples
     --------
     >>> frequencies(250, 250.0)[[0, 1, -1]].tolist()
     [0.0, 1.0, 44.0]
     """
-    f = np.fft.rfftfreq(_segment(n, fs_hz, method), 1.0 / fs_hz)
+    f = np.fft.rfftfreq(_size(_segment(n, fs_hz, method)), 1.0 / fs_hz)
     return f[f < max(high for _, high in BANDS_HZ.values())]
 
 
@@ -131,10 +142,11 @@ def over_spectra(
 def _multitaper(rows: NDArray[np.float32], fs_hz: float, last: int) -> NDArray[np.float32]:
     """Density of windows ``(n_channels, b, n)``."""
     tapers, weights = _tapers(rows.shape[2])
+    size = _size(rows.shape[2])
     rows = rows - rows.mean(axis=2, keepdims=True)
     density = np.zeros((*rows.shape[:2], last), dtype=np.float32)
     for taper, weight in zip(tapers, weights, strict=True):
-        spectrum = rfft(rows * (taper * np.float32(np.sqrt(2.0 * weight / fs_hz))), axis=2)[..., :last]
+        spectrum = rfft(rows * (taper * np.float32(np.sqrt(2.0 * weight / fs_hz))), size, axis=2)[..., :last]
         density += spectrum.real**2 + spectrum.imag**2
     return density
 
@@ -144,34 +156,48 @@ def _welch(rows: NDArray[np.float32], fs_hz: float, last: int) -> NDArray[np.flo
     m = _segment(rows.shape[2], fs_hz, "welch")
     taper = hann(m, sym=False)
     taper = (taper * np.sqrt(2.0 / (fs_hz * np.sum(taper**2)))).astype(np.float32)
+    size = _size(m)
     segments = sliding_window_view(rows, m, axis=2)[:, :, :: m - m // 2]
     density = np.zeros((*rows.shape[:2], last), dtype=np.float32)
     for j in range(segments.shape[2]):
         segment = segments[:, :, j]
-        spectrum = rfft((segment - segment.mean(axis=2, keepdims=True)) * taper, axis=2)[..., :last]
+        spectrum = rfft((segment - segment.mean(axis=2, keepdims=True)) * taper, size, axis=2)[..., :last]
         density += spectrum.real**2 + spectrum.imag**2
     density /= segments.shape[2]
     return density
 
 
 def band_averages(
-    f: NDArray[np.float64], fs_hz: float, bands: Mapping[str, tuple[float, float]] = BANDS_HZ
+    n: int,
+    fs_hz: float,
+    bands: Mapping[str, tuple[float, float]] = BANDS_HZ,
+    *,
+    method: Method = "multitaper",
 ) -> NDArray[np.float32]:
     """
-    Weights that turn densities at ``f`` into the mean density of bands, ``(n_frequencies, n_bands)``.
+    Weights that turn densities at `frequencies` into the mean density of bands, ``(n_frequencies, n_bands)``.
 
+    The mean is that over the multiples of ``fs / n`` with ``low <= f < high``. Where the spectrum is read at other
+    frequencies because zeros were appended, each counts by the part of its cell that those multiples' cells cover.
     A band without a frequency, or beyond the rate, has NaN instead of weights.
 
     Examples
     --------
-    >>> band_averages(np.array([3.0, 4.0, 5.0, 8.0]), 250.0, {"theta": (4.0, 8.0)})[:, 0].tolist()
-    [0.0, 0.5, 0.5, 0.0]
+    >>> theta = band_averages(250, 250.0, {"theta": (4.0, 8.0)})[:, 0]
+    >>> theta[[3, 4, 7, 8]].tolist()
+    [0.0, 0.25, 0.25, 0.0]
     """
+    m = _segment(n, fs_hz, method)
+    f = frequencies(n, fs_hz, method=method)
+    own = np.arange(m // 2 + 1) * (fs_hz / m)
+    step, own_step = fs_hz / _size(m), fs_hz / m
     weights = np.full((f.size, len(bands)), np.nan, dtype=np.float32)
     for j, (low, high) in enumerate(bands.values()):
-        inside = (f >= low) & (f < high)
-        if inside.any() and high <= fs_hz / 2:
-            weights[:, j] = inside / inside.sum()
+        inside = own[(own >= low) & (own < high)]
+        if inside.size and high <= fs_hz / 2:
+            begin, end = inside[0] - own_step / 2, inside[-1] + own_step / 2
+            cover = np.minimum(f + step / 2, end) - np.maximum(f - step / 2, begin)
+            weights[:, j] = np.where(cover > 1e-6 * step, cover, 0.0) / np.maximum(cover, 0.0).sum()
     return weights
 
 
@@ -207,6 +233,6 @@ def log_band_power(
     >>> list(BANDS_HZ)[int(np.argmax(p[0, 0]))]
     'alpha'
     """
-    weights = band_averages(frequencies(n, fs_hz, method=method), fs_hz)
+    weights = band_averages(n, fs_hz, method=method)
     power = over_spectra(x, first, n, fs_hz, lambda density: density @ weights, method=method)
     return np.log(power, out=np.full(power.shape, np.nan), where=power > 0)

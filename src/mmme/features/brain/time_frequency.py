@@ -138,6 +138,10 @@ def time_frequency_columns(clean: CleanEeg, occasions: Occasions, *, by: By = "r
     Power is averaged over the samples of the interval and of the baseline (-0.7 to -0.2 s) and divided, wavelet by wavelet;
     the decibels are averaged over the wavelets of a band and over the channels of a place.
 
+    In white noise, where nothing changes, one value of one channel scatters by 2 to 4 dB, and its mean is -0.7, -0.4 and
+    0.0 dB in the three intervals, because the logarithm of a short mean is lower on average than that of a long one:
+    compare kinds of events with each other, not with 0.
+
     Parameters
     ----------
     clean, occasions
