@@ -28,9 +28,9 @@ BLOCK = 500_000
 #: Multitaper: half a bandwidth of 2 / T, of which 3 tapers are well concentrated.
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
 #: Welch: Hann segments of this length [s] (or of the window, where that is shorter), half overlapping.
-SEGMENT_S = 4.0  #: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. In shorter ones a
-#: band has too few frequencies to be read at others without a difference of more than 1 %.
-LONG = 6000
+SEGMENT_S = 4.0  #: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. Bands of
+#: shorter ones have too few frequencies: read at others, their means would differ by more than 1 %.
+LONG = 12_000
 
 Method = Literal["multitaper", "welch"]
 #: From densities ``(n_channels, b, n_frequencies)`` [µV²/Hz] of ``b`` windows to ``(n_channels, b, m)`` numbers.
@@ -62,7 +62,7 @@ def frequencies(n: int, fs_hz: float, *, method: Method = "multitaper") -> NDArr
     """
     Frequencies at which the spectrum of ``n`` samples is read [Hz], from 0 up to the end of the last band.
 
-    They are ``fs / n`` apart; in windows of 6000 samples or more a few per cent less, where zeros are appended to reach a
+    They are ``fs / n`` apart; in windows of 12,000 samples or more a few per cent less, where zeros are appended to reach a
     length that transforms fast.
 
     Examples
