@@ -28,7 +28,8 @@ BLOCK = 500_000
 #: Multitaper: half a bandwidth of 2 / T, of which 3 tapers are well concentrated.
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
 #: Welch: Hann segments of this length [s] (or of the window, where that is shorter), half overlapping.
-SEGMENT_S = 4.0  #: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. Bands of
+SEGMENT_S = 4.0
+#: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. Bands of
 #: shorter ones have too few frequencies: read at others, their means would differ by more than 1 %.
 LONG = 12_000
 
