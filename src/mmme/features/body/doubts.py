@@ -24,7 +24,8 @@ def at_limit(signal: Regular, coarse: Regular, *, least_s: float) -> NDArray[np.
     Mark where a channel stays at the largest or smallest value of its recording: clipped by its amplifier or converter.
 
     A smooth peak, recorded in coarse steps, also stays at one value, but it comes and goes through the next steps, on
-    which it stays at least 0.41 times as long (a parabola's); what is cut off arrives within a few samples.
+    which it stays at least 0.41 times as long (a parabola's); what is cut off arrives within a few samples. At the first
+    and the last sample nothing arrives: what rests there is still (`still`), not clipped.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def at_limit(signal: Regular, coarse: Regular, *, least_s: float) -> NDArray[np.
             continue
         breaks = np.flatnonzero(np.diff(at) > 1)
         first, last = at[np.r_[0, breaks + 1]], at[np.r_[breaks, at.size - 1]]
-        long = last - first + 1 >= least
+        long = (last - first + 1 >= least) & (first > 0) & (last < x.size - 1)
         for a, b in zip(first[long].tolist(), last[long].tolist(), strict=True):
             length = b - a + 1
             before, after = x[max(0, a - length) : a][::-1], x[b + 1 : b + 1 + length]
