@@ -72,14 +72,20 @@ def find_breaths(signal: Regular) -> Breaths:
     clean: NDArray[np.float64] = np.asarray(signal.x - signal.x.mean())
     if signal.fs_hz >= 7.0:  # the cleaner needs 3 Hz well below half the rate
         clean = np.asarray(nk.rsp_clean(signal.x, sampling_rate=signal.fs_hz))
+    if np.count_nonzero(np.diff(clean > 0)) < 3:  # fewer than two extrema between crossings of zero
+        return _none()
     try:
         found = nk.rsp_findpeaks(clean / _size(clean, signal.fs_hz), sampling_rate=signal.fs_hz)
     except _NO_BREATHS:
-        nothing = np.empty(0)
-        return Breaths(nothing, nothing, nothing)
+        return _none()
     peak_s, top = _extrema(signal, clean, np.asarray(found["RSP_Peaks"], dtype=np.int64), 1.0)
     trough_s, bottom = _extrema(signal, clean, np.asarray(found["RSP_Troughs"], dtype=np.int64), -1.0)
     return Breaths(trough_s, peak_s, top - bottom)
+
+
+def _none() -> Breaths:
+    """No breaths."""
+    return Breaths(np.empty(0), np.empty(0), np.empty(0))
 
 
 def _size(clean: NDArray[np.float64], fs_hz: float) -> NDArray[np.float64]:
