@@ -1,10 +1,13 @@
 """Skin temperature around a moment, against planted slopes and sensors that are off."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.body.skt import skt_features
+from mmme.features.body.skt import COLUMNS, read_skt, skt_columns, skt_features
+from mmme.features.windows import Occasions, Windows
 from mmme.interval import Interval
 from mmme.types import Sample, Stream
 
@@ -41,9 +44,10 @@ def test_mean_change_and_slope():
 
 def test_sensors_that_are_off_have_no_value():
     """Below 20 °C, above 42 °C, or one reading repeated within three steps of the converter."""
-    off = np.full(12000, 0.0) + np.random.default_rng(0).normal(0, 0.01, 12000)
-    stuck = 32.0 + 0.0006 * (np.arange(12000) % 3)
-    hot = warming() + 60.0
+    off, hot, stuck = warming(), warming(), warming()
+    off[3000:] = np.random.default_rng(0).normal(0, 0.01, 9000)
+    stuck[3000:] = 32.0 + 0.0006 * (np.arange(9000) % 3)
+    hot[3000:] += 60.0
 
     assert why(skt_features(skt(off), moments(50.0)), "skt_c") == ["below 20 °C in the window; sensor off?"]
     assert why(skt_features(skt(stuck), moments(50.0)), "skt_c") == ["temperature flat in the window; sensor off?"]
@@ -82,3 +86,58 @@ def test_flat_short_and_wrong_unit():
     assert skt_features(skt(warming(300)), moments(1.0)).reasons == ("", "recording shorter than 5 s")
     with pytest.raises(DataError, match="stream 'skt': expected unit °C, got °F; convert it where the file is read"):
         skt_features(skt(warming(), unit="°F"), moments(20.0))
+
+
+def why_refused(x, unit="°C"):
+    return read_skt(skt(x, unit=unit)).refused
+
+
+def test_numbers_that_are_not_celsius_say_what_they_may_be():
+    """Declared as °C, recorded in another unit, or never worn."""
+    assert why_refused(warming() * 9 / 5 + 32) == "readings of about 90.9 are no skin temperature in °C; are they °F?"
+    assert why_refused(warming() + 273.15) == "readings of about 306 are no skin temperature in °C; are they K?"
+    volts = "readings of about 3.27 are no skin temperature in °C; was the sensor worn, or are they volts?"
+    assert why_refused(warming() / 10) == volts
+    assert (
+        why_refused(warming() * 1000)
+        == "readings of about 3.27e+04 are no skin temperature in °C; are they in another unit?"
+    )
+    assert skt_features(skt(warming() / 10), moments(50.0)).reasons == ("", volts)
+
+
+def test_a_sensor_that_slips_costs_the_windows_it_touches():
+    """A fall of 1 °C in half a second is no skin."""
+    x = warming()
+    x[6000:] -= 1.0
+    table = skt_features(skt(x), moments(20.0, 50.0, 65.0))
+
+    assert why(table, "skt_c") == ["", "artefact in the window: faster than 0.2 °C/s", ""]
+    assert read_skt(skt(x)).verdict.index(Windows(np.array([57.0]), 6.0))[1].tolist() == ["faster than 0.2 °C/s"]
+
+
+def test_range_is_that_of_seconds_not_of_noise():
+    """A fall of 0.3 °C/min for 30 s, over 29 s between the first and last whole second's centres: 0.15 within 0.01 °C."""
+    assert column(skt_features(skt(warming()), moments(50.0)), "skt_range_c")[0] == pytest.approx(0.15, abs=0.01)
+
+
+def test_a_baseline_itself_has_a_level_but_no_change():
+    """Without a baseline the change says so; the verdict of a clean recording is good throughout."""
+    read = read_skt(skt(warming()))
+    columns = skt_columns(read, Occasions(Windows(np.array([30.0]), 20.0), None, np.array([np.nan])))
+
+    assert tuple(columns) == COLUMNS
+    assert columns["skt_change_c"][1].tolist() == ["no baseline to compare with"]
+    assert columns["skt_c"][1].tolist() == [""]
+    assert read.verdict.over_all() == (1.0, "")
+    assert len(pickle.dumps(read)) * 4500 / 120 < 15e6
+
+
+def test_what_speaks_against_a_recording():
+    """Off, flat and hot: each second by its name."""
+    x = warming()
+    x[2000:4000] = 18.0
+    x[6000:8000] = 33.0
+    x[10000:11000] = 50.0
+    causes = read_skt(skt(x)).verdict.index(Windows(np.array([5.0, 24.0, 64.0, 104.0]), 10.0))[1].tolist()
+
+    assert causes == ["", "below 20 °C; sensor off?", "temperature flat; sensor off?", "above 42 °C; other unit?"]

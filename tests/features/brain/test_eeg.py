@@ -222,7 +222,7 @@ def test_wrong_input_is_refused():
         eeg_features(Stream("eeg", "eeg", stream.t, stream.x, "V", 500.0), moments(20.0))
     with pytest.raises(DataError, match="expected every channel once, got T7 more than once"):
         scalp_channels(noise(duration_s=5.0, names=("T3", "T7")))
-    with pytest.raises(ConfigError, match="eeg_features: no grouping of channels 'regions'; did you mean 'region'"):
+    with pytest.raises(ConfigError, match="eeg: no grouping of channels 'regions'; did you mean 'region'"):
         eeg_features(stream, moments(20.0), by="regions")
 
 

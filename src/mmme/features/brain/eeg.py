@@ -7,70 +7,33 @@ a difference in ``beta`` and ``gamma`` there may be muscle, not brain.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from mmme.errors import DataError, unknown_name
-from mmme.features.brain.spectra import BANDS_HZ, log_band_power
+from mmme.features.brain.asymmetry import frontal_asymmetry_columns, frontal_asymmetry_names
+from mmme.features.brain.band_power import band_power_columns, band_power_names
+from mmme.features.brain.clean import CleanEeg
+from mmme.features.brain.places import By, steps_with_channels
+from mmme.features.brain.regions import ASYMMETRIES, REGIONS, scalp_channels
+from mmme.features.brain.spectra import BANDS_HZ
+from mmme.features.quality import CELL_S, Verdict
 from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
-from mmme.features.tables import Column, feature_table, missing_table
-from mmme.features.windows import Windows, either, first_reason, windows_around
+from mmme.features.tables import feature_table
+from mmme.features.windows import occasions_around
 from mmme.types import FeatureTable, Sample, Stream
 
-__all__ = [
-    "ASYMMETRIES",
-    "BANDS_HZ",
-    "COLUMNS",
-    "REGIONS",
-    "eeg_columns",
-    "eeg_features",
-    "scalp_channels",
-]
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Split a line of channel names, which reads better than a column of them."""
-    return tuple(text.split())
-
-
-#: Channels of each region, 10-10 names. A region is the mean over those of its channels that the recording has.
-REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "frontal": _names("Fp1 Fpz Fp2 AF7 AF3 AFz AF4 AF8 F7 F5 F3 F1 Fz F2 F4 F6 F8"),
-        "central": _names("FC5 FC3 FC1 FCz FC2 FC4 FC6 C5 C3 C1 Cz C2 C4 C6 CP5 CP3 CP1 CPz CP2 CP4 CP6"),
-        "temporal": _names("FT9 FT7 FT8 FT10 T7 T8 TP9 TP7 TP8 TP10"),
-        "parietal": _names("P7 P5 P3 P1 Pz P2 P4 P6 P8"),
-        "occipital": _names("PO7 PO5 PO3 POz PO4 PO6 PO8 O1 Oz O2"),
-    }
-)
-#: Alpha asymmetry, ln right minus ln left: positive means more alpha, less activity, on the right.
-ASYMMETRIES: Mapping[str, tuple[str, str]] = MappingProxyType({"F4F3": ("F4", "F3"), "F8F7": ("F8", "F7")})
-
-#: Older names of the same places.
-SYNONYMS: Mapping[str, str] = MappingProxyType({"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"})
-#: What an EEG amplifier records besides the scalp: mastoids, ear lobes, eyes, heart, muscle, triggers.
-NOT_SCALP = re.compile(
-    r"^(M[12]|A[12]|[HV]EO.*|EOG.*|E[CK]G.*|EMG.*|TRIG.*|STI.*|STATUS|MARKER.*|GSR|EDA|RESP.*|PPG)$", re.IGNORECASE
-)
+__all__ = ["ASYMMETRIES", "BANDS_HZ", "COLUMNS", "REGIONS", "eeg_columns", "eeg_features", "scalp_channels"]
 
 #: Half of it, 62.5 Hz, leaves room for the anti-alias filter above 45 Hz; spectra cost half as much as at 250 Hz.
 EEG_HZ = 125.0
 PASS_HZ = (0.5, 45.0)
-#: A band needs this many cycles of its lowest frequency in the window.
-CYCLES = 3.0
 #: A channel that never steps by more than this [µV] is disconnected.
 STILL_UV = 1e-4
 CHANNELS_AT_ONCE = 16
-By = Literal["region", "channel", "both"]
-#: Reasons of a value and of its change, one each per window.
-Whys = tuple[NDArray[np.str_], NDArray[np.str_]]
 
 
 def eeg_features(
@@ -136,66 +99,12 @@ def eeg_features(
     >>> [bool(table.valid[0, table.columns.index(f"eeg_alpha_{region}")]) for region in ("occipital", "central")]
     [True, False]
     """
-    expect_unit(stream, "V")
-    if by not in ("region", "channel", "both"):
-        raise unknown_name("grouping of channels", by, ["region", "channel", "both"], where="eeg_features")
-    names, keep = scalp_channels(stream)
+    names, _ = scalp_channels(stream)
     wanted = eeg_columns(names, by=by)
-    windows = windows_around(samples, before_s=before_s, after_s=after_s)
-    baseline = windows.before(baseline_s)
-    if names:
-        grid, raw = _scalp_signals(stream, keep)
-        still = np.ptp(raw, axis=1) <= STILL_UV
-        refused = unreadable(grid, flat=-1.0)
-    else:
-        refused = "no channel on the scalp"
-    if not refused and np.sum(~still) < 2:
-        refused = "average reference needs 2 scalp channels that are not flat"
-    if refused:
-        return missing_table(samples, wanted, refused)
-    silent, silent_0 = _silent(raw, grid, windows), _silent(raw, grid, baseline)
-    clean = _filtered(raw, raw[~still].mean(axis=0), grid.fs_hz)
-    power, power_0 = _power(clean, grid, windows), _power(clean, grid, baseline)
-    power[silent], power_0[silent_0] = np.nan, np.nan
-    reasons = _reasons(grid, windows, baseline)
-    columns = _band_columns(power, power - power_0, names, reasons, by)
-    columns |= _asymmetry_columns(power, power - power_0, names, reasons["alpha"])
-    origin = {
-        "eeg_reference": "average of " + " ".join(n for n, s in zip(names, still, strict=True) if not s),
-        "eeg_flat": " ".join(n for n, s in zip(names, still, strict=True) if s) or "none",
-    }
-    return feature_table(samples, {name: columns[name] for name in wanted}, origin=origin)
-
-
-def scalp_channels(stream: Stream) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """
-    Names (in 10-10 spelling) and positions of the channels that lie on the scalp.
-
-    Raises
-    ------
-    DataError
-        If channel names are missing, do not fit, or repeat.
-
-    Examples
-    --------
-    >>> x = np.zeros((2, 4))
-    >>> names, keep = scalp_channels(Stream("eeg", "eeg", np.arange(2.0), x, "V", None, ("FPZ", "M1", "CZ", "HEO")))
-    >>> names, keep.tolist()
-    (('Fpz', 'Cz'), [0, 2])
-    """
-    width = 1 if len(stream.x.shape) == 1 else stream.x.shape[1]
-    if len(stream.channels) != width:
-        raise DataError(
-            f"stream '{stream.name}': expected {width} channel names, got {len(stream.channels)}; regions need them"
-        )
-    usual = {n.upper(): n for region in REGIONS.values() for n in region}
-    spelled = [SYNONYMS.get(c.strip().upper(), c.strip()) for c in stream.channels]
-    pairs = [(usual.get(c.upper(), c), i) for i, c in enumerate(spelled) if not NOT_SCALP.match(c)]
-    names = tuple(name for name, _ in pairs)
-    if len(set(names)) != len(names):
-        twice = sorted({n for n in names if names.count(n) > 1})
-        raise DataError(f"stream '{stream.name}': expected every channel once, got {', '.join(twice)} more than once")
-    return names, np.array([i for _, i in pairs], dtype=np.int64)
+    clean = _cleaned(stream)
+    occasions = occasions_around(samples, before_s=before_s, after_s=after_s, baseline_s=baseline_s)
+    columns = band_power_columns(clean, occasions, by=by) | frontal_asymmetry_columns(clean, occasions)
+    return feature_table(samples, {name: columns[name] for name in wanted}, origin=steps_with_channels(clean))
 
 
 def eeg_columns(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, ...]:
@@ -207,12 +116,32 @@ def eeg_columns(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, .
     >>> eeg_columns()[:2], len(eeg_columns())
     (('eeg_delta_frontal', 'eeg_delta_frontal_change'), 54)
     """
-    places = (list(REGIONS) if by != "channel" else []) + (list(names) if by != "region" else [])
-    power = [f"eeg_{band}_{place}" for place in places for band in BANDS_HZ]
-    return tuple(name + change for name in [*power, *(f"eeg_faa_{a}" for a in ASYMMETRIES)] for change in ("", "_change"))
+    return (*band_power_names(names, by=by), *frontal_asymmetry_names())
 
 
 COLUMNS = eeg_columns()
+
+
+def _cleaned(stream: Stream) -> CleanEeg:
+    """Scalp channels at about 125 Hz, average reference over those that are not flat, band-passed."""
+    expect_unit(stream, "V")
+    names, keep = scalp_channels(stream)
+    nothing = np.zeros((len(names), 0), dtype=np.float32)
+    unjudged = Verdict(0.0, np.zeros((len(names), 0), dtype=np.uint8), ())
+    if names:
+        grid, raw = _scalp_signals(stream, keep)
+        still = np.ptp(raw, axis=1) <= STILL_UV
+        refused = unreadable(grid, flat=-1.0)
+    else:
+        refused, still = "no channel on the scalp", np.zeros(0, dtype=bool)
+    if not refused and np.sum(~still) < 2:
+        refused = "average reference needs 2 scalp channels that are not flat"
+    if refused:
+        none = np.zeros(0)
+        return CleanEeg(none, nothing, none > 0, EEG_HZ, names, still, {}, (), nothing, unjudged, {}, refused)
+    steps = {"eeg_reference": "average of " + " ".join(n for n, s in zip(names, still, strict=True) if not s)}
+    x = _filtered(raw, raw[~still].mean(axis=0), grid.fs_hz)
+    return CleanEeg(grid.t, x, grid.bad, grid.fs_hz, names, still, {}, (), nothing, _verdict(raw, grid), steps)
 
 
 def _scalp_signals(stream: Stream, keep: NDArray[np.int64]) -> tuple[Regular, NDArray[np.float32]]:
@@ -241,85 +170,10 @@ def _filtered(raw: NDArray[np.float32], reference: NDArray[np.float32], fs_hz: f
     return clean
 
 
-def _power(clean: NDArray[np.float32], grid: Regular, windows: Windows) -> NDArray[np.float64]:
-    """Log band power of windows, ``(k, n_channels, n_bands)``; each distinct window once."""
-    first, inverse = np.unique(windows.first_sample(grid), return_inverse=True)
-    return log_band_power(clean, first, min(windows.n_samples(grid), grid.t.size), grid.fs_hz)[inverse]
-
-
-def _silent(raw: NDArray[np.float32], grid: Regular, windows: Windows) -> NDArray[np.bool_]:
-    """Tell which channels do not move at all in which windows, ``(k, n_channels)``."""
-    moves = np.zeros(raw.shape, dtype=np.int32)
-    np.cumsum(np.abs(np.diff(raw, axis=1)) > STILL_UV, axis=1, out=moves[:, 1:])
-    first = windows.first_sample(grid)
-    last = np.minimum(first + windows.n_samples(grid), grid.t.size) - 1
-    return np.asarray((moves[:, last] == moves[:, first]).T)
-
-
-def _reasons(grid: Regular, windows: Windows, baseline: Windows) -> dict[str, Whys]:
-    """Why a band has no power, and no change, in each window: its place and its length."""
-    whys = []
-    for of, what in ((windows, "window"), (baseline, "baseline")):
-        outside, gap = f"{what} leaves the recording", f"{what} touches missing samples"
-        whys.append(first_reason(of.start_s.size, (of.outside(grid), outside), (of.touches_bad(grid), gap)))
-    why, why_change = whys[0], either(whys[0], whys[1])
-    reasons = {}
-    for band, (low, _) in BANDS_HZ.items():
-        needs = CYCLES / low
-        short, short_0 = (
-            f"{what} {of.duration_s:g} s, {band} needs {needs:.3g} s" if of.duration_s < needs - 1e-9 else ""
-            for of, what in ((windows, "window"), (baseline, "baseline"))
-        )
-        k = why.size
-        reasons[band] = (either(np.full(k, short), why), either(np.full(k, short or short_0), why_change))
-    return reasons
-
-
-def _band_columns(
-    power: NDArray[np.float64], change: NDArray[np.float64], names: tuple[str, ...], reasons: Mapping[str, Whys], by: By
-) -> dict[str, Column]:
-    """Power and change per region and channel."""
-    places: dict[str, list[int]] = {}
-    if by != "channel":
-        places |= {region: [names.index(c) for c in members if c in names] for region, members in REGIONS.items()}
-    if by != "region":
-        places |= {name: [i] for i, name in enumerate(names)}
-    columns: dict[str, Column] = {}
-    for j, band in enumerate(BANDS_HZ):
-        for place, index in places.items():
-            lacking = f"flat: {place}" if index else f"no channel of region {place}"
-            for x, reason, suffix in zip((power, change), reasons[band], ("", "_change"), strict=True):
-                columns[f"eeg_{band}_{place}{suffix}"] = _column(_mean_of_live(x[:, index, j]), reason, lacking)
-    return columns
-
-
-def _asymmetry_columns(
-    power: NDArray[np.float64], change: NDArray[np.float64], names: tuple[str, ...], reasons: Whys
-) -> dict[str, Column]:
-    """Right minus left log alpha."""
-    alpha = list(BANDS_HZ).index("alpha")
-    columns: dict[str, Column] = {}
-    for pair, ends in ASYMMETRIES.items():
-        absent = " and ".join(c for c in ends if c not in names)
-        lacking = f"no channel {absent}" if absent else f"flat: {' or '.join(ends)}"
-        for x, reason, suffix in zip((power, change), reasons, ("", "_change"), strict=True):
-            values = np.full(x.shape[0], np.nan)
-            if not absent:
-                right, left = (names.index(c) for c in ends)
-                values = x[:, right, alpha] - x[:, left, alpha]
-            columns[f"eeg_faa_{pair}{suffix}"] = _column(values, reason, lacking)
-    return columns
-
-
-def _column(values: NDArray[np.float64], reason: NDArray[np.str_], lacking: str) -> Column:
-    """Values with their reasons; what is NaN without one lacks its channels."""
-    return values, either(reason, first_reason(values.size, (np.isnan(values), lacking)))
-
-
-def _mean_of_live(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over channels, ``(k,)``, of those with a value; NaN where none has one."""
-    ok = np.isfinite(x)
-    mean = np.full(x.shape[0], np.nan)
-    n = ok.sum(axis=1)
-    np.divide(np.where(ok, x, 0.0).sum(axis=1), n, out=mean, where=n > 0)
-    return mean
+def _verdict(raw: NDArray[np.float32], grid: Regular) -> Verdict:
+    """Cells in which a channel does not move at all."""
+    cell = np.floor((grid.t - grid.start_s + 1e-6) / CELL_S).astype(np.int64)
+    codes = np.ones((raw.shape[0], int(cell[-1]) + 1), dtype=np.uint8)
+    for row, channel in zip(codes, raw, strict=True):
+        row[cell[1:][np.abs(np.diff(channel)) > STILL_UV]] = 0
+    return Verdict(grid.start_s, codes, ("channel is flat",))

@@ -1,0 +1,57 @@
+"""The families of columns that describe EEG windows and events, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mmme.features.brain.aperiodic import aperiodic_columns, aperiodic_names
+from mmme.features.brain.asymmetry import asymmetry_columns, asymmetry_names
+from mmme.features.brain.band_power import (
+    band_power_columns,
+    band_power_names,
+    differential_entropy_columns,
+    differential_entropy_names,
+    relative_power_columns,
+    relative_power_names,
+)
+from mmme.features.brain.complexity import entropy_columns, entropy_names, hjorth_columns, hjorth_names
+from mmme.features.brain.evoked import evoked_columns, evoked_names
+from mmme.features.brain.time_frequency import time_frequency_columns, time_frequency_names
+from mmme.features.tables import Column
+
+__all__ = ["EEG_FAMILIES", "Family"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """
+    Columns that belong together.
+
+    Parameters
+    ----------
+    columns
+        Called with a `CleanEeg`, `Occasions` and ``by``; returns ``dict[str, Column]``.
+    names
+        Called with the names of the channels (needed unless ``by`` is ``"region"``) and ``by``; returns the names of those
+        columns, in order, without a recording.
+    """
+
+    columns: Callable[..., dict[str, Column]]
+    names: Callable[..., tuple[str, ...]]
+
+
+EEG_FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "band-power": Family(band_power_columns, band_power_names),
+        "relative-power": Family(relative_power_columns, relative_power_names),
+        "differential-entropy": Family(differential_entropy_columns, differential_entropy_names),
+        "asymmetry": Family(asymmetry_columns, asymmetry_names),
+        "evoked": Family(evoked_columns, evoked_names),
+        "time-frequency": Family(time_frequency_columns, time_frequency_names),
+        "hjorth": Family(hjorth_columns, hjorth_names),
+        "entropy": Family(entropy_columns, entropy_names),
+        "aperiodic": Family(aperiodic_columns, aperiodic_names),
+    }
+)
