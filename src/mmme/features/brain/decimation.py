@@ -39,8 +39,8 @@ def decimated_channels(
     scale : (n_channels,)
         Multiplies the result.
     level : (n_channels,)
-        Taken from each sample first, in the unit of ``x``, so that an offset of millivolts costs no precision, and not given
-        back; the first sample by default.
+        Taken from each sample first, in the unit of ``x``, and not given back: an offset of millivolts would cost
+        precision. The first sample by default.
 
     Returns
     -------
@@ -73,7 +73,9 @@ def decimated_channels(
     for a in range(0, n_out, BLOCK):
         count = min(BLOCK, n_out - a)
         groups = -(-count // OUTPUTS)
-        _fill(buffer, x, a * q - half, groups * OUTPUTS * q + 2 * half + 1 - q, level_32, (first - level, last - level, slope))
+        _fill(
+            buffer, x, a * q - half, groups * OUTPUTS * q + 2 * half + 1 - q, level_32, (first - level, last - level, slope)
+        )
         step = OUTPUTS * q * buffer.strides[0]
         view = as_strided(buffer, (groups, kernel.shape[1], n_channels), (step, *buffer.strides), writeable=False)
         made = np.matmul(kernel, view).reshape(groups * OUTPUTS, n_channels)[:count]
