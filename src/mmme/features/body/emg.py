@@ -12,7 +12,7 @@ Hodges and Bui (1996), onset by a threshold above rest, doi:10.1016/0921-884X(96
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -62,13 +62,10 @@ class Channel:
         Why nothing can be computed; empty when usable.
     power
         Its power every 10 ms, in the band of muscles.
-    doubtful : (n,) bool
-        Marks on that power: flat, clipped, or stronger than a face.
     """
 
     refused: str
     power: MusclePower
-    doubtful: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +111,12 @@ def read_emg(stream: Stream, second: Stream | None = None) -> Muscle:
     >>> muscle.refused, len(muscle.channels), muscle.verdict.over_all()
     ('', 1, (1.0, ''))
     """
-    read, verdicts = [], []
+    read: list[Channel] = []
+    verdicts: list[Verdict] = []
     for signal in _signals(stream, second):
         channel, verdict = _read(signal)
+        if read and np.array_equal(read[0].power.t, channel.power.t):  # one copy of the times
+            channel = replace(channel, power=replace(channel.power, t=read[0].power.t))
         read.append(channel)
         verdicts.append(verdict)
     n = max(v.codes.shape[1] for v in verdicts)
@@ -153,11 +153,10 @@ def _read(signal: Regular) -> tuple[Channel, Verdict]:
     doubts = {
         "signal is flat": power.flat,
         "signal is clipped": power.clipped,
-        f"above {HIGHEST_UV / 1e3:g} mV": power.squares.x > HIGHEST_UV**2,
+        f"above {HIGHEST_UV / 1e3:g} mV": power.mean_square > HIGHEST_UV**2,
         "mains hum exceeds muscle": power.hum_share[second] > HUM_SHARE,
     }
-    verdict = verdict_from(power.squares, doubts)
-    return Channel(refused, power, power.flat | power.clipped | (power.squares.x > HIGHEST_UV**2)), verdict
+    return Channel(refused, power), verdict_from(power.squares, doubts)
 
 
 def emg_columns(muscle: Muscle, occasions: Occasions) -> dict[str, Column]:
@@ -232,14 +231,16 @@ def _described(channel: Channel, occasions: Occasions) -> dict[str, Column]:
 def _reasons(channel: Channel, of: Windows, what: str) -> NDArray[np.str_]:
     """Say why windows cannot be used."""
     power = channel.power
-    share = {name: marked_share(marks, power.squares, of) for name, marks in (("flat", power.flat), ("cut", power.clipped))}
+    signal = power.squares
+    marks = {"flat": power.flat, "cut": power.clipped, "strong": power.mean_square > HIGHEST_UV**2}
+    share = {name: marked_share(marked, signal, of) for name, marked in marks.items()}
     return first_reason(
         of.start_s.size,
-        (of.outside(power.squares), f"{what} leaves the recording"),
-        (of.touches_bad(power.squares), f"{what} touches missing samples"),
+        (of.outside(signal), f"{what} leaves the recording"),
+        (of.touches_bad(signal), f"{what} touches missing samples"),
         (share["flat"] > 0, f"signal is flat in the {what}"),
         (share["cut"] > 0, f"signal is clipped in the {what}"),
-        (marked_share(channel.doubtful, power.squares, of) > 0, f"above {HIGHEST_UV / 1e3:g} mV in the {what}"),
+        (share["strong"] > 0, f"above {HIGHEST_UV / 1e3:g} mV in the {what}"),
     )
 
 

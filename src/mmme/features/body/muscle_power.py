@@ -43,9 +43,11 @@ class MusclePower:
 
     Parameters
     ----------
-    squares
-        Mean square every 10 ms [µV²], in the band of muscles; times are those of the first sample of each.
-    flat, clipped : (n,) bool
+    t : (n,) float64
+        Times of the first sample of each 10 ms [s].
+    mean_square : (n,) float32
+        Mean square of each [µV²], in the band of muscles.
+    bad, flat, clipped : (n,) bool
         Marks on them.
     spectra : (n_seconds, n_bands) float32
         Power of each second in bands of 4 Hz from 20 Hz on, in no unit.
@@ -53,11 +55,18 @@ class MusclePower:
         Share of each second's power within 1 Hz of 50 or 60 Hz and their multiples, the larger of both.
     """
 
-    squares: Regular
+    t: NDArray[np.float64]
+    mean_square: NDArray[np.float32]
+    bad: NDArray[np.bool_]
     flat: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
     spectra: NDArray[np.float32]
     hum_share: NDArray[np.float64]
+
+    @property
+    def squares(self) -> Regular:
+        """Mean squares as a signal, at 100 Hz [µV²]."""
+        return Regular(self.t, self.mean_square.astype(np.float64), self.bad, PACE_HZ)
 
     def median_hz(self, windows: Windows) -> NDArray[np.float64]:
         """
@@ -65,7 +74,7 @@ class MusclePower:
 
         NaN where the recording holds no power.
         """
-        edges = self.squares.start_s + np.arange(self.spectra.shape[0] + 1) / SPECTRA_HZ
+        edges = float(self.t[0]) + np.arange(self.spectra.shape[0] + 1) / SPECTRA_HZ
         total = np.concatenate([np.zeros((1, self.spectra.shape[1])), np.cumsum(self.spectra, axis=0, dtype=np.float64)])
         power = _between(total, edges, windows.stop_s) - _between(total, edges, windows.start_s)
         share = np.cumsum(power, axis=1)
@@ -131,8 +140,7 @@ def muscle_power(signal: Regular, *, flat_v: float, silent: bool = False) -> Mus
         smallest = np.minimum.reduceat(signal.x, edges[:-1])
         flat = _resting(largest, smallest, reach, flat_v)
         bad = np.logical_or.reduceat(signal.bad, edges[:-1])
-    t = signal.t[edges[:-1]]
-    return MusclePower(Regular(t, squares, bad, PACE_HZ), flat, clipped, spectra, hum)
+    return MusclePower(signal.t[edges[:-1]], squares.astype(np.float32), bad, flat, clipped, spectra, hum)
 
 
 def _upper(fs_hz: float) -> float:
