@@ -77,7 +77,7 @@ def body_features(timeline: Timeline, samples: Sequence[Sample], *, signals: Seq
     >>> sample = Sample("S01-101", "S01", "sad-1", "sad", 29.9, 30.0, 30.2, Interval(0.0, 60.0))
     >>> table = body_features(timeline, [sample], signals=["skt", "eda"])
     >>> table.X.shape, table.reasons
-    ((1, 10), ('', "no stream 'eda'"))
+    ((1, 18), ('', "no stream 'eda'"))
     """
     names = list(SIGNALS) if signals is None else list(signals)
     for name in names:
