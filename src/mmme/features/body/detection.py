@@ -1,5 +1,5 @@
 """
-Beats, breaths and skin conductance of a whole recording: the one place that calls NeuroKit2.
+Beats and skin conductance of a whole recording.
 
 Only its cleaners and peak finders are used, once per recording. Its ``*_process`` functions and ``hrv()`` are not: they
 spend most of their time on delineation, quality and entropies that no short window supports, and some of their defaults
@@ -20,12 +20,11 @@ from scipy.signal import find_peaks
 
 from mmme.features.sampling import Regular, decimated
 
-__all__ = ["ECG_HZ", "EDA_HZ", "PPG_HZ", "RSP_HZ", "breaths", "ecg_beats", "eda_levels", "eda_responses", "ppg_pulses"]
+__all__ = ["ECG_HZ", "EDA_HZ", "PPG_HZ", "ecg_beats", "eda_levels", "eda_responses", "ppg_pulses"]
 
 # Lower rates are faster; ECG peaks are moved back onto the samples as recorded, the others need no finer time.
 ECG_HZ = 250.0
 PPG_HZ = 100.0
-RSP_HZ = 25.0
 EDA_HZ = 50.0
 
 #: What the peak finders raise when a signal holds no peaks at all (white noise, a ramp).
@@ -128,36 +127,6 @@ def ppg_pulses(signal: Regular) -> tuple[Index, Index, NDArray[np.float64], NDAr
     since = np.maximum(np.concatenate([[0], peaks[:-1]]), peaks - reach)[: peaks.size]
     feet = np.array([a + int(np.argmin(clean[a : b + 1])) for a, b in zip(since, peaks, strict=True)], dtype=np.int64)
     return peaks, feet, clean, limited, coarse
-
-
-def breaths(signal: Regular) -> tuple[Index, Index, NDArray[np.float64], Regular]:
-    """
-    Find the ends of inspiration (peaks) and the trough before each.
-
-    Parameters
-    ----------
-    signal
-        Respiration belt at its own rate.
-
-    Returns
-    -------
-    peaks, troughs : (n_breaths,) int64
-        Sample numbers at the lower rate; trough ``i`` comes before peak ``i``.
-    clean : (n,) float64
-        Band-passed signal (0.05 to 3 Hz).
-    coarse
-        The signal at the lower rate.
-    """
-    import neurokit2 as nk
-
-    coarse = decimated(signal, RSP_HZ)
-    clean: NDArray[np.float64] = np.asarray(nk.rsp_clean(coarse.x, sampling_rate=coarse.fs_hz))
-    try:
-        found = nk.rsp_peaks(clean, sampling_rate=coarse.fs_hz)[1]
-    except NO_PEAKS:
-        nothing = np.empty(0, dtype=np.int64)
-        return nothing, nothing, clean, coarse
-    return np.asarray(found["RSP_Peaks"], dtype=np.int64), np.asarray(found["RSP_Troughs"], dtype=np.int64), clean, coarse
 
 
 def eda_levels(coarse: Regular) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
