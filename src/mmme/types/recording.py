@@ -34,7 +34,11 @@ class StoredSamples(Protocol):
     """Samples that lie on disk as plain numbers, so that all channels of a moment can be read without converting them."""
 
     def stored(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
-        """Return the numbers, (n, n_channels), as a memory map, and the factor of each channel; None where they do not."""
+        """
+        Return the numbers as a memory map, ``(n, n_columns)``, and the factor of each column; None where they do not.
+
+        The stream's channels are the first columns, in order; the file may hold more.
+        """
         ...
 
 

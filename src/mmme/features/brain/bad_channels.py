@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 __all__ = ["MOST_BAD", "bad_channels", "highest_correlation"]
 
 #: Pieces in which channels are compared [s], at most this many, spread over the recording.
-PIECE_S, MOST_PIECES = 10.0, 60
+PIECE_S, MOST_PIECES = 10.0, 30
 #: Robust standard deviations of the logarithm of the spread by which a channel stands out.
 NOISY_Z = 5.0
 #: The spread of logarithms is taken to be no less than this: among channels that are all alike nobody stands out.

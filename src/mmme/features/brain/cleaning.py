@@ -16,15 +16,15 @@ from scipy.signal import welch
 
 from mmme.errors import ConfigError, DataError
 from mmme.features.brain.bad_channels import MOST_BAD, bad_channels
-from mmme.features.brain.clean import CleanEeg
+from mmme.features.brain.clean import MUSCLE_CELL_S, CleanEeg
 from mmme.features.brain.decimation import decimated_channels
-from mmme.features.brain.filters import apply_fir, band_pass, notched
+from mmme.features.brain.filters import apply_fir, band_pass, filtered_rows, notched
 from mmme.features.brain.ica import Rejected, without_artefacts
 from mmme.features.brain.interpolation import interpolated
-from mmme.features.brain.muscle import muscle_activity
+from mmme.features.brain.muscle import cell_rms, muscle_kernel
 from mmme.features.brain.regions import scalp_channels
 from mmme.features.quality import CELL_S, Verdict
-from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
+from mmme.features.sampling import GAP_STEPS, Regular, decimated, expect_unit, regular, unreadable
 from mmme.types import StoredSamples, Stream, listed
 
 __all__ = ["EegSettings", "read_eeg"]
@@ -38,6 +38,8 @@ MUSCLE_UV = 5.0
 #: Share of its samples beyond which a channel with holes is bad, instead of its holes spoiling every channel.
 MOST_MISSING = 0.1
 MASTOIDS = ("M1", "M2", "A1", "A2", "TP9", "TP10")
+#: Times that are looked at together: their differences stay in the cache.
+PIECE = 65_536
 CAUSES = (
     "samples are missing",
     "channel is flat",
@@ -134,22 +136,25 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     names, keep = _scalp(stream)
     if not names:
         return _refused(names, settings, "no channel on the scalp")
-    aside = _aside(stream, names, settings)
-    grid, raw, missing = _lowered(stream, [*keep.tolist(), *aside.values()], settings.rate_hz)
-    scalp, n = raw[: len(names)], len(names)
-    flat = np.ptp(scalp, axis=1) <= STILL_UV
-    holed = missing[:n].mean(axis=1) > MOST_MISSING
-    grid = replace(grid, bad=missing[:n][~holed].any(axis=0) if (~holed).any() else missing[:n].all(axis=0))
+    aside, n = _aside(stream, names, settings), len(names)
+    grid, x, missing = _lowered(stream, [*keep.tolist(), *aside.values()], settings.rate_hz)
+    if missing is None:
+        holed = np.zeros(n, dtype=bool)
+    else:
+        holed = missing[:n].mean(axis=1) > MOST_MISSING
+        grid = replace(grid, bad=missing[:n][~holed].any(axis=0) if not holed.all() else missing[:n].all(axis=0))
+    cells = _cells(grid)
+    low, high = np.minimum.reduceat(x[:n], cells, axis=1), np.maximum.reduceat(x[:n], cells, axis=1)
+    flat = high.max(axis=1) - low.min(axis=1) <= STILL_UV
     why = unreadable(grid, flat=-1.0) or ("all scalp channels are flat" if flat.all() else "")
     if why:
         return _refused(names, settings, why)
-    steps = {"eeg_rate": f"{_shown(stream)} to {grid.fs_hz:g} Hz", "eeg_line": _line(scalp, grid.fs_hz, names, flat)}
-    muscle = muscle_activity(scalp, grid.fs_hz)
+    steps = {"eeg_rate": f"{_shown(stream)} to {grid.fs_hz:g} Hz", "eeg_line": _line(x[:n], grid.fs_hz, names, flat)}
     if settings.line_hz:
-        raw = notched(raw, grid.fs_hz, settings.line_hz)
+        x = notched(x, grid.fs_hz, settings.line_hz)
         steps["eeg_notch"] = f"{settings.line_hz} Hz and harmonics"
     kernel, steps["eeg_filter"] = band_pass(grid.fs_hz, settings.low_hz, settings.high_hz, n_times=grid.t.size)
-    x = apply_fir(raw, kernel)
+    muscle = _filtered(x, n, grid.fs_hz, kernel)
     bad = _bad(x[:n], grid, flat, holed, muscle)
     named = {names[i]: text for i, text in bad.items()}
     trusted = ~flat & ~np.isin(np.arange(n), list(bad))
@@ -158,7 +163,8 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     if text.startswith("refused"):
         return _refused(names, settings, text)
     steps["eeg_reference"] = text
-    x = x[:n] - reference
+    x = x[:n]
+    x -= reference
     mended: tuple[str, ...] = ()
     if settings.bad == "interpolate":
         x, mended, steps["eeg_interpolated"] = interpolated(x, names, trusted)
@@ -168,7 +174,10 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
             x, grid.fs_hz, names, usable, aside={k: v for k, v in asides.items() if k not in MASTOIDS}, seed=settings.seed
         )
         steps["eeg_ica"] = f"{text}; {_told(rejected)}"
-    verdict = _verdict(scalp, x, grid, missing[:n], flat, list(bad) if settings.bad == "list" else [], muscle, names)
+    still = high - low <= STILL_UV
+    holes = np.zeros(still.shape, dtype=bool) if missing is None else np.logical_or.reduceat(missing[:n], cells, axis=1)
+    spoiled = ~trusted & ~flat & ~np.isin(names, mended)
+    verdict = Verdict(grid.start_s, _codes(x, cells, holes, still, spoiled, muscle), CAUSES, names)
     return CleanEeg(grid.t, x, grid.bad, grid.fs_hz, names, flat, named, mended, muscle, verdict, steps)
 
 
@@ -210,33 +219,52 @@ def _aside(stream: Stream, names: tuple[str, ...], settings: EegSettings) -> dic
     return {name: upper.index(name) for name in dict.fromkeys(wanted)}
 
 
-def _lowered(stream: Stream, columns: list[int], rate_hz: float) -> tuple[Regular, NDArray[np.float32], NDArray[np.bool_]]:
-    """Channels at the lower rate: the grid they share, samples [µV] and marks of missing ones, each ``(n_channels, n)``."""
-    times = regular(replace(stream, x=stream.t, channels=(), types=()))
-    q = max(1, int(times.fs_hz // rate_hz))
-    if not times.bad.any():
+def _lowered(
+    stream: Stream, columns: list[int], rate_hz: float
+) -> tuple[Regular, NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Channels at the lower rate: the grid they share, samples [µV] and marks of missing ones, ``(n_channels, n)`` each."""
+    fs_hz = _even_rate(stream)
+    if fs_hz is not None:
+        q = max(1, int(fs_hz // rate_hz))
         x, scale = stream.x, np.full(stream.x.shape[1], 1e6)
         stored = stream.x.stored() if isinstance(stream.x, StoredSamples) else None
         if stored is not None:
             x, scale = stored[0], stored[1] * 1e6
-        y = decimated_channels(x, q, scale=scale)[columns]
-        if np.isfinite(y).all():
-            grid = Regular(times.t[::q], times.t[::q], times.bad[::q], times.fs_hz / q)
-            return grid, y, np.zeros(y.shape, dtype=bool)
+        y = decimated_channels(x, q, scale=scale, columns=columns)
+        if all(np.isfinite(channel).all() for channel in y):
+            t = np.ascontiguousarray(stream.t[::q])
+            return Regular(t, t, np.zeros(t.size, dtype=bool), fs_hz / q), y, None
     made, marks = [], []
     for column in columns:  # each by itself, so that a hole in one is no hole in the others
         one = regular(replace(stream, x=np.asarray(stream.x[:, column]), channels=(), types=()))
         lower = decimated(one, rate_hz)
         made.append((lower.x * 1e6).astype(np.float32))
         marks.append(lower.bad)
-    grid = Regular(lower.t, lower.t, lower.bad, lower.fs_hz)
-    return grid, np.stack(made), np.stack(marks)
+    return Regular(lower.t, lower.t, lower.bad, lower.fs_hz), np.stack(made), np.stack(marks)
+
+
+def _even_rate(stream: Stream) -> float | None:
+    """Rate of a stream without gaps; None where there are gaps, or the times contradict the nominal rate."""
+    n = len(stream)
+    if n < 2:
+        return None
+    measured = (n - 1) / float(stream.t[-1] - stream.t[0])
+    if stream.fs is not None and abs(measured / stream.fs - 1.0) > 0.01:
+        return None
+    for a in range(0, n, PIECE):
+        if np.any(np.diff(stream.t[a : a + PIECE + 1]) > GAP_STEPS / measured):
+            return None
+    return stream.fs or measured
 
 
 def _line(x: NDArray[np.float32], fs_hz: float, names: tuple[str, ...], flat: NDArray[np.bool_]) -> str:
     """Say how much of the power between 1 Hz and the band's end the power line holds, and where most."""
-    piece = x[:, : round(600 * fs_hz)]
-    f, power = welch(piece, fs_hz, nperseg=min(piece.shape[1], round(2 * fs_hz)), axis=1, detrend="linear")
+    length = min(x.shape[1], round(10 * fs_hz))
+    starts = np.unique(np.linspace(0, x.shape[1] - length, min(12, x.shape[1] // length)).astype(int))
+    welched = [
+        welch(x[:, a : a + length], fs_hz, nperseg=min(length, round(2 * fs_hz)), axis=1, detrend="linear") for a in starts
+    ]
+    f, power = welched[0][0], np.mean([p for _, p in welched], axis=0)
     band = (f >= 1) & (f <= min(100.0, 0.45 * fs_hz))
     total = power[:, band].sum(axis=1)
     said = []
@@ -295,35 +323,47 @@ def _reference(
     return np.mean([upper[name] for name in chosen], axis=0), "mean of " + " ".join(chosen)
 
 
-def _verdict(
-    raw: NDArray[np.float32],
-    x: NDArray[np.float32],
-    grid: Regular,
-    missing: NDArray[np.bool_],
-    flat: NDArray[np.bool_],
-    bad: list[int],
-    muscle: NDArray[np.float32],
-    names: tuple[str, ...],
-) -> Verdict:
-    """Say what speaks against each channel in each second, the gravest cause first."""
+def _cells(grid: Regular) -> NDArray[np.intp]:
+    """First sample of each second."""
     cell = np.floor((grid.t - grid.start_s + 1e-6) / CELL_S).astype(np.int64)
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    n_cells = starts.size
-    codes = np.zeros((len(names), n_cells), dtype=np.uint8)
-    for i in range(len(names)):
-        if muscle.size:
-            per = round(CELL_S / 0.1)
-            level = muscle[i, : muscle.shape[1] // per * per].reshape(-1, per)
-            loud = np.sqrt((level.astype(np.float64) ** 2).mean(axis=1)) > MUSCLE_UV
-            codes[i, : loud.size][loud[:n_cells]] = 5
-        swing = np.maximum.reduceat(x[i], starts) - np.minimum.reduceat(x[i], starts)
-        codes[i, swing > LARGEST_UV] = 4
-        if i in bad:
-            codes[i] = 3
-        still = np.maximum.reduceat(raw[i], starts) - np.minimum.reduceat(raw[i], starts) <= STILL_UV
-        codes[i, still | flat[i]] = 2
-        codes[i, np.logical_or.reduceat(missing[i], starts)] = 1
-    return Verdict(grid.start_s, codes, CAUSES, names)
+    return np.flatnonzero(np.diff(cell, prepend=-1))
+
+
+def _filtered(x: NDArray[np.float32], n: int, fs_hz: float, kernel: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Band-pass in place, and return the muscle activity of the first ``n`` rows."""
+    fast = muscle_kernel(fs_hz)
+    if fast is None:
+        apply_fir(x, kernel, out=x)
+        return np.zeros((n, 0), dtype=np.float32)
+    muscle = []
+    for i, (slow, quick) in enumerate(filtered_rows(x, [kernel, fast])):
+        if i < n:
+            muscle.append(cell_rms(quick, fs_hz))
+        x[i] = slow
+    return np.stack(muscle)
+
+
+def _codes(
+    x: NDArray[np.float32],
+    cells: NDArray[np.intp],
+    holes: NDArray[np.bool_],
+    still: NDArray[np.bool_],
+    spoiled: NDArray[np.bool_],
+    muscle: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Say what speaks against each channel in each second, the gravest cause first."""
+    codes = np.zeros(still.shape, dtype=np.uint8)
+    if muscle.size:
+        per = round(CELL_S / MUSCLE_CELL_S)
+        whole = min(muscle.shape[1] // per, still.shape[1])
+        level = muscle[:, : whole * per].reshape(len(muscle), whole, per)
+        codes[:, :whole][np.einsum("ijk,ijk->ij", level, level) / per > MUSCLE_UV**2] = 5
+    swing = np.maximum.reduceat(x, cells, axis=1) - np.minimum.reduceat(x, cells, axis=1)
+    codes[swing > LARGEST_UV] = 4
+    codes[spoiled] = 3
+    codes[still] = 2
+    codes[holes] = 1
+    return codes
 
 
 def _refused(names: tuple[str, ...], settings: EegSettings, why: str) -> CleanEeg:

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.features.brain.clean import MUSCLE_CELL_S, CleanEeg
-from mmme.features.brain.filters import apply_fir
 from mmme.features.windows import Windows
 
-__all__ = ["MUSCLE_HZ", "muscle_activity", "muscle_overlap"]
+__all__ = ["MUSCLE_HZ", "cell_rms", "muscle_kernel", "muscle_overlap"]
 
 MUSCLE_HZ = (65.0, 95.0)
 #: A channel is taken by muscle where its activity is above this [µV] ...
@@ -26,38 +25,44 @@ TIMES = 3.0
 CHANNELS = 0.1
 
 
-def muscle_activity(x: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
+def muscle_kernel(fs_hz: float) -> NDArray[np.float64] | None:
     """
-    Root mean square between 65 and 95 Hz in cells of 0.1 s, ``(n_channels, n_cells)`` [µV].
-
-    Parameters
-    ----------
-    x : (n_channels, n)
-        Channels before any low-pass [µV].
-    fs_hz
-        Rate [Hz]; below 220 Hz nothing is measured, and the result has no cells.
+    Design the band-pass from 65 to 95 Hz; None below 220 Hz, where the rate does not carry that band.
 
     Examples
     --------
-    >>> t = np.arange(2500) / 250
-    >>> wave = (5 * np.sin(2 * np.pi * 80 * t) * (t > 5)).astype(np.float32)[None]
-    >>> muscle_activity(wave, 250.0)[0, [20, 80]].round(1).tolist()
-    [0.0, 3.5]
+    >>> muscle_kernel(250.0).size, muscle_kernel(128.0)
+    (105, None)
     """
     if fs_hz < 220.0:
-        return np.zeros((x.shape[0], 0), dtype=np.float32)
+        return None
     from mne.filter import create_filter
 
-    h = create_filter(
+    made: NDArray[np.float64] = create_filter(
         None, fs_hz, *MUSCLE_HZ, l_trans_bandwidth=8.0, h_trans_bandwidth=8.0, fir_design="firwin", verbose="ERROR"
     )
-    size = round(MUSCLE_CELL_S * fs_hz)
-    n_cells = x.shape[1] // size
-    made = np.empty((x.shape[0], n_cells), dtype=np.float32)
-    for i in range(x.shape[0]):
-        fast = apply_fir(x[i : i + 1], h)[0, : n_cells * size].reshape(n_cells, size)
-        made[i] = np.sqrt(np.einsum("ij,ij->i", fast, fast) / size)
     return made
+
+
+def cell_rms(fast: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
+    """
+    Root mean square in cells of 0.1 s, ``(n_cells,)``.
+
+    Parameters
+    ----------
+    fast : (n,)
+        One channel between 65 and 95 Hz [µV].
+    fs_hz
+        Rate [Hz].
+
+    Examples
+    --------
+    >>> cell_rms(np.tile(np.array([3.0, -3.0], dtype=np.float32), 50), 250.0).tolist()
+    [3.0, 3.0, 3.0, 3.0]
+    """
+    size = round(MUSCLE_CELL_S * fs_hz)
+    cells = fast[: fast.size // size * size].reshape(-1, size)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", cells, cells) / size))
 
 
 def muscle_overlap(clean: CleanEeg, windows: Windows) -> NDArray[np.float64]:

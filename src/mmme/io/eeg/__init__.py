@@ -107,23 +107,22 @@ class RawSamples:
 
     def stored(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
         """
-        Return the numbers of a ``.cdt`` or ``.fdt`` as they lie on disk, and the factor of each channel [V]; None elsewhere.
+        Return the numbers of a ``.cdt`` or ``.fdt`` as on disk, and the factor of each column [V]; None elsewhere.
 
-        Such files are nothing but single-precision microvolts, all channels of a sample side by side. That the first, middle
-        and last sample are those that MNE reads is made sure of each time.
+        Such files are nothing but single-precision microvolts, all channels of a sample side by side; one in the middle is
+        compared with what MNE reads there.
         """
         path = Path(self._raw.filenames[0])
         n, n_channels = len(self), len(self._raw.ch_names)
         if path.suffix.lower() not in (".cdt", ".fdt") or self.ndim != 2 or path.stat().st_size != 4 * n * n_channels:
             return None
         numbers = np.memmap(path, dtype="<f4", mode="r", shape=(n, n_channels))
-        if not np.array_equal(self._picks, np.arange(len(self._picks))):
+        own = len(self._picks)
+        if not np.array_equal(self._picks, np.arange(own)):
             return None
-        numbers = numbers[:, : len(self._picks)]
-        for row in (0, n // 2, n - 1):
-            if not np.allclose(numbers[row] * 1e-6, self[row], rtol=1e-6, atol=1e-12):
-                return None
-        return numbers, np.full(len(self._picks), 1e-6)
+        if not np.allclose(numbers[n // 2, :own] * 1e-6, self[n // 2], rtol=1e-6, atol=1e-12):
+            return None
+        return numbers, np.full(n_channels, 1e-6)
 
     def __getitem__(self, index: Any) -> Any:
         """Return samples of an index, a slice or an array of rows; a second index chooses channels."""
@@ -337,7 +336,8 @@ def _streams(raws: Sequence[Any]) -> tuple[list[Stream], list[str]]:
     streams: list[Stream] = []
     for raw in raws:
         fs = float(raw.info["sfreq"])
-        t = np.arange(raw.n_times) / fs
+        t = np.arange(raw.n_times, dtype=np.float64)
+        t /= fs
         rest = [n for n in raw.ch_names if n not in stimulus]
         if raw is raws[0] and rest and not body_only:
             x = RawSamples(raw, [raw.ch_names.index(n) for n in rest])
