@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -82,11 +83,13 @@ def progress(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: bool = False) -> None:
     """Print a table on standard output; all but the first column stand to the right, unless they are texts."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        title=escape(title), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     for k, name in enumerate(header):
-        table.add_column(name, justify="left" if k == 0 or texts else "right", no_wrap=k == 0)
+        table.add_column(escape(name), justify="left" if k == 0 or texts else "right", no_wrap=k == 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     out_console().print(table)
 
 

@@ -50,6 +50,10 @@ class ScaledSamples:
         scale = np.broadcast_to(self._scale, self.shape)[index]
         return np.asarray(self._map[index] * scale, dtype=np.float64)
 
+    def stored(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return the numbers as they lie on disk, and the factor of each channel [V]."""
+        return np.memmap(self._path, dtype=self._stored, mode="r", shape=self.shape), self._scale
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 (NumPy's protocol)
         """All samples at once."""
         return np.asarray(self[:], dtype=dtype)

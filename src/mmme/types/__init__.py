@@ -21,7 +21,7 @@ from mmme.types.annotation import (
     Trial,
 )
 from mmme.types.finding import CODES, Finding, Level, listed
-from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, Stream, Timeline
+from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, StoredSamples, Stream, Timeline
 from mmme.types.result import Result, Score
 from mmme.types.table import FeatureTable
 
@@ -47,6 +47,7 @@ __all__ = [
     "Samples",
     "Score",
     "Source",
+    "StoredSamples",
     "Stream",
     "Timeline",
     "Trial",

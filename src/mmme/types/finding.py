@@ -40,6 +40,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "D022": "A name, a recording date, an e-mail address or a path of this computer is in the study.",
         "D023": "A file of the study is missing, changed or new since its manifest was written.",
         "D024": "The BIDS validator objects to a file of the study.",
+        "D025": "Much of a signal cannot be trusted in some trials.",
         "A001": "Markers fit the clock map of a device worse than they should.",
         "A002": "A device lost or doubled markers, or a trial has no end of its own; times come from the other devices.",
         "A003": "A device clock drifts unusually, by more than 200 ppm.",

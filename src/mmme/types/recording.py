@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmme.errors import DataError, raise_faults
 from mmme.interval import Interval
 
-__all__ = ["ClockMap", "Markers", "Reading", "Recording", "Samples", "Source", "Stream", "Timeline"]
+__all__ = ["ClockMap", "Markers", "Reading", "Recording", "Samples", "Source", "StoredSamples", "Stream", "Timeline"]
 
 
 class Samples(Protocol):
@@ -26,6 +26,19 @@ class Samples(Protocol):
 
     def __getitem__(self, index: Any, /) -> Any:
         """Return samples as an array."""
+        ...
+
+
+@runtime_checkable
+class StoredSamples(Protocol):
+    """Samples that lie on disk as plain numbers, so that all channels of a moment can be read without converting them."""
+
+    def stored(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
+        """
+        Return the numbers as a memory map, ``(n, n_columns)``, and the factor of each column; None where they do not.
+
+        The stream's channels are the first columns, in order; the file may hold more.
+        """
         ...
 
 

@@ -105,6 +105,25 @@ class RawSamples:
         """Count samples."""
         return int(self._raw.n_times)
 
+    def stored(self) -> tuple[NDArray[Any], NDArray[np.float64]] | None:
+        """
+        Return the numbers of a ``.cdt`` or ``.fdt`` as on disk, and the factor of each column [V]; None elsewhere.
+
+        Such files are nothing but single-precision microvolts, all channels of a sample side by side; one in the middle is
+        compared with what MNE reads there.
+        """
+        path = Path(self._raw.filenames[0])
+        n, n_channels = len(self), len(self._raw.ch_names)
+        if path.suffix.lower() not in (".cdt", ".fdt") or self.ndim != 2 or path.stat().st_size != 4 * n * n_channels:
+            return None
+        numbers = np.memmap(path, dtype="<f4", mode="r", shape=(n, n_channels))
+        own = len(self._picks)
+        if not np.array_equal(self._picks, np.arange(own)):
+            return None
+        if not np.allclose(numbers[n // 2, :own] * 1e-6, self[n // 2], rtol=1e-6, atol=1e-12):
+            return None
+        return numbers, np.full(n_channels, 1e-6)
+
     def __getitem__(self, index: Any) -> Any:
         """Return samples of an index, a slice or an array of rows; a second index chooses channels."""
         rows, columns = index if isinstance(index, tuple) else (index, ...)
@@ -317,7 +336,8 @@ def _streams(raws: Sequence[Any]) -> tuple[list[Stream], list[str]]:
     streams: list[Stream] = []
     for raw in raws:
         fs = float(raw.info["sfreq"])
-        t = np.arange(raw.n_times) / fs
+        t = np.arange(raw.n_times, dtype=np.float64)
+        t /= fs
         rest = [n for n in raw.ch_names if n not in stimulus]
         if raw is raws[0] and rest and not body_only:
             x = RawSamples(raw, [raw.ch_names.index(n) for n in rest])
