@@ -148,6 +148,19 @@ def test_blocks_do_not_change_a_number():
         np.testing.assert_allclose(together[i], log_band_power(x, first[[i]], 500, 250.0)[0], rtol=1e-5)
 
 
+def test_tapers_of_long_windows_are_those_of_scipy():
+    """Interpolated or not: within 1e-6 of the largest value of the sequences, weights within 1e-6."""
+    from scipy.signal.windows import dpss
+
+    from mmme.features.brain.spectra import _tapers
+
+    for n in (500, 8192, 8193, 15013):
+        theirs, ratio = dpss(n, 2.0, 3, sym=False, return_ratios=True)
+        ours, weights = _tapers(n)
+        np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+        np.testing.assert_allclose(weights, ratio / ratio.sum(), atol=1e-6)
+
+
 def test_unknown_estimates_are_refused():
     """A mistyped method names the two that exist."""
     with pytest.raises(ConfigError, match="no spectral estimate 'welsh'; did you mean 'welch'"):

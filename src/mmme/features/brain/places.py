@@ -165,6 +165,8 @@ def mean_of(x: NDArray[np.float64], counts: NDArray[np.bool_]) -> NDArray[np.flo
         Values, and whose count.
     """
     ok = counts & np.isfinite(x)
+    if x.shape[1] == 1:
+        return np.where(ok[:, 0], x[:, 0], np.nan)
     mean = np.full(x.shape[0], np.nan)
     n = ok.sum(axis=1)
     np.divide(np.where(ok, x, 0.0).sum(axis=1), n, out=mean, where=n > 0)

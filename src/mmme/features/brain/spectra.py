@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft
+from scipy.interpolate import CubicSpline
 from scipy.signal.windows import dpss, hann
 
 from mmme.errors import unknown_name
@@ -27,6 +28,8 @@ CYCLES = 3.0
 BLOCK = 500_000
 #: Multitaper: half a bandwidth of 2 / T, of which 3 tapers are well concentrated.
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
+#: Tapers of windows of more than four times as many samples are interpolated between so many.
+SMOOTH = 2048
 #: Welch: Hann segments of this length [s] (or of the window, where that is shorter), half overlapping.
 SEGMENT_S = 4.0
 #: Windows of at least so many samples get zeros appended: 15,013, a prime, would take eight times as long. Bands of
@@ -43,8 +46,19 @@ def _tapers(n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slepian tapers of a window and their weights, which add up to 1; a window of few samples has a flat one."""
     if n < 8:
         return np.full((1, n), n**-0.5, dtype=np.float32), np.ones(1, dtype=np.float32)
-    tapers, concentration = dpss(n, TIME_BANDWIDTH, N_TAPERS, sym=False, return_ratios=True)
+    if n <= 4 * SMOOTH:
+        tapers, concentration = dpss(n, TIME_BANDWIDTH, N_TAPERS, sym=False, return_ratios=True)
+    else:
+        curves, concentration = _taper_curves()
+        tapers = curves((np.arange(n) + 0.5) / (n + 1)) / np.sqrt(n + 1)
     return tapers.astype(np.float32), (concentration / concentration.sum()).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _taper_curves() -> tuple[CubicSpline, NDArray[np.float64]]:
+    """Tapers as functions on 0 to 1: for long windows in a third of the time, equal to 4e-7 of the largest value."""
+    tapers, concentration = dpss(SMOOTH, TIME_BANDWIDTH, N_TAPERS, return_ratios=True)
+    return CubicSpline((np.arange(SMOOTH) + 0.5) / SMOOTH, tapers * np.sqrt(SMOOTH), axis=1), concentration
 
 
 def _segment(n: int, fs_hz: float, method: Method) -> int:
