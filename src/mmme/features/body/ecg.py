@@ -1,32 +1,29 @@
 """
 Heart rate and its variability around a moment, from the ECG.
 
-R peaks are found once per recording (`mmme.features.body.detection.ecg_beats`); everything else is counting.
+R peaks are found once per recording (`mmme.features.body.detection.find_beats`); everything else is counting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from mmme.features.body.beats import (
-    Beats,
-    beat_reasons,
-    beats_from,
-    rate,
-    rate_course,
-    rate_slope,
-    rmssd_sdnn,
-    spectral_power,
-)
-from mmme.features.body.detection import ecg_beats
+from mmme.features.body.beats import Beats, beat_reasons, beats_from, rate, rate_course, rate_slope, rmssd_sdnn
+from mmme.features.body.detection import FoundBeats, corrected_beats, find_beats
+from mmme.features.body.doubts import at_limit, still
+from mmme.features.body.hrv import HRV_COLUMNS, hrv_columns
+from mmme.features.quality import Verdict, verdict_from
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
-from mmme.features.tables import Column, feature_table, missing_table
-from mmme.features.windows import Windows, either, first_reason, windows_around
+from mmme.features.tables import Column, feature_table
+from mmme.features.windows import Occasions, Windows, either, first_reason, occasions_around
 from mmme.types import FeatureTable, Sample, Stream
 
-__all__ = ["COLUMNS", "ecg_features"]
+__all__ = ["COLUMNS", "Heart", "ecg_columns", "ecg_features", "read_ecg"]
 
 COLUMNS = (
     "hr_bpm",
@@ -34,26 +31,152 @@ COLUMNS = (
     "hr_slope_bpm_per_s",
     "hr_deceleration_bpm",
     "hr_acceleration_bpm",
-    "hrv_rmssd_ms",
-    "hrv_sdnn_ms",
-    "hrv_hf_ms2",
-    "hrv_lf_ms2",
-    "hrv_lfhf",
+    *HRV_COLUMNS,
+    "hr_deceleration_s",
+    "hr_phase_cos",
+    "hr_phase_sin",
 )
 
 #: 1 µV: below the noise of any amplifier.
 FLAT_V = 1e-6
 # 30 to 180 beats a minute.
 SHORTEST_RR_S, LONGEST_RR_S = 0.33, 2.0
-HF_HZ, LF_HZ = (0.15, 0.40), (0.04, 0.15)
-#: Shortest window of each measure [s]. Against 180 s, RMSSD was off by 15 % at 30 s and 35 % at 4 s, SDNN by 25 % at 60 s
-#: (medians of 32 segments of 3 people, so only a guide);
-#: HF needs 60 s and LF 120 s (Task Force 1996, doi:10.1161/01.CIR.93.5.1043; Shaffer & Ginsberg 2017,
-#: doi:10.3389/fpubh.2017.00258).
-NEEDS_S = {"hrv_rmssd_ms": 30.0, "hrv_sdnn_ms": 60.0, "hrv_hf_ms2": 60.0, "hrv_lf_ms2": 120.0, "hrv_lfhf": 120.0}
-#: Variability is refused where more intervals than this share were set aside: in a minute of real ECG, two false
-#: beats more than doubled RMSSD.
-SET_ASIDE_SHARE = 0.05
+#: A beat that resembles the median beat less than this is none (Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351).
+LEAST_R = 0.66
+#: Around an R peak this much is compared [s].
+BEFORE_R_S, AFTER_R_S = 0.2, 0.3
+#: Longer without a beat, none was found.
+LONGEST_WITHOUT_S = 3.0
+#: Samples of this rate suffice to say where a recording is flat, torn or over [Hz].
+KEPT_HZ = 50.0
+SLOPE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heart:
+    """
+    An ECG, analysed.
+
+    Parameters
+    ----------
+    refused
+        Why nothing can be computed; the empty string where something can.
+    verdict
+        What speaks against it, second by second.
+    signal
+        At about 50 Hz, for placing windows [V].
+    beats
+        As found; odd intervals are set aside.
+    corrected
+        After missed, extra and misplaced beats were corrected: for variability only.
+    doubtful_s : (n,) float64
+        Times of beats that were added, removed or moved [s].
+    origin
+        How it was read.
+    """
+
+    refused: str
+    verdict: Verdict
+    signal: Regular
+    beats: Beats
+    corrected: Beats
+    doubtful_s: NDArray[np.float64]
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_ecg(stream: Stream) -> Heart:
+    """
+    Find and judge the beats of a recording.
+
+    On simulated beats of which 0.5 % were taken out and 0.5 % invented, the heart rate of a minute is nearer the truth when
+    odd intervals are set aside (0.6 bpm at worst against 1.0), RMSSD and SDNN when beats are corrected (2 % for 95 % of the
+    minutes against 15 to 25 %): each has its own beats.
+
+    Parameters
+    ----------
+    stream
+        ECG [V], one channel, session time.
+
+    Raises
+    ------
+    DataError
+        If the unit is not V.
+
+    References
+    ----------
+    Lipponen & Tarvainen (2019), Correction of beats, doi:10.1080/03091902.2019.1640306.
+    Orphanidou et al. (2015), Signal quality of ECG and PPG, doi:10.1109/JBHI.2014.2338351.
+
+    Examples
+    --------
+    >>> import neurokit2 as nk
+    >>> x = nk.ecg_simulate(duration=30, sampling_rate=250, heart_rate=70, heart_rate_std=0, random_state=1) * 1e-3
+    >>> heart = read_ecg(Stream("ecg", "biopac", np.arange(x.size) / 250, x, "V", 250.0))
+    >>> heart.beats.t_s.size, heart.verdict.over_all()
+    (34, (1.0, ''))
+    """
+    expect_unit(stream, "V")
+    signal = regular(stream)
+    none = Beats(np.empty(0), np.empty(0, dtype=bool))
+    if refused := unreadable(signal, flat=FLAT_V):
+        kept = _kept(signal)
+        return Heart(
+            refused, verdict_from(kept, {refused: np.ones(kept.t.size, dtype=bool)}), kept, none, none, np.empty(0)
+        )
+    found = find_beats(signal)
+    limits = {"shortest_s": SHORTEST_RR_S, "longest_s": LONGEST_RR_S}
+    beats = beats_from(found.t_s, signal, **limits, even=True)
+    times = corrected_beats(found.t_s)
+    corrected = beats_from(times, signal, **limits, even=False)
+    doubtful = np.sort(np.setxor1d(times, found.t_s))
+    verdict = verdict_from(found.coarse, _doubts(signal, found))
+    polarity = {"polarity": "inverted" if found.inverted else "upright", "corrected": f"{doubtful.size} beats"}
+    return Heart("", verdict, _kept(found.coarse), beats, corrected, doubtful, polarity)
+
+
+def _kept(signal: Regular) -> Regular:
+    """Every few samples: the range of those is the range of all, but for the tips of the beats."""
+    q = max(1, int(signal.fs_hz // KEPT_HZ))
+    starts = np.arange(0, signal.t.size, q)
+    return Regular(signal.t[::q].copy(), signal.x[::q].copy(), np.logical_or.reduceat(signal.bad, starts), signal.fs_hz / q)
+
+
+def _doubts(signal: Regular, found: FoundBeats) -> dict[str, NDArray[np.bool_]]:
+    """Marks of what speaks against samples of the coarse recording."""
+    coarse = found.coarse
+    n = coarse.t.size
+    edges = np.concatenate([[0], found.places, [n - 1]])
+    without, unlike = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        if b - a > LONGEST_WITHOUT_S * coarse.fs_hz:
+            without[a:b] = True
+    r = _likeness(found)
+    middle = (found.places[1:] + found.places[:-1]) // 2
+    starts, stops = np.concatenate([found.places[:1], middle]), np.concatenate([middle, found.places[-1:]])
+    for i in np.flatnonzero(r < LEAST_R):
+        unlike[starts[i] : stops[i] + 1] = True
+    return {
+        "signal is flat": still(coarse, flat=FLAT_V, least_s=1.0),
+        "signal is clipped": at_limit(signal, coarse, least_s=0.01),
+        "no beats were found": without,
+        "beats do not resemble the others": unlike,
+    }
+
+
+def _likeness(found: FoundBeats) -> NDArray[np.float64]:
+    """Correlation of each beat with the median beat, ``(n_beats,)``; 1 at the ends, where it is not whole."""
+    before, after = round(BEFORE_R_S * found.coarse.fs_hz), round(AFTER_R_S * found.coarse.fs_hz)
+    r = np.ones(found.places.size)
+    whole = (found.places >= before) & (found.places < found.clean.size - after)
+    if whole.sum() < 5:
+        return r
+    rows = sliding_window_view(found.clean, before + after)[found.places[whole] - before]
+    usual = np.median(rows, axis=0)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    usual = usual - usual.mean()
+    size = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.sqrt(usual @ usual)
+    r[whole] = np.divide(rows @ usual, size, out=np.zeros(size.size), where=size > 0)
+    return r
 
 
 def ecg_features(
@@ -89,8 +212,9 @@ def ecg_features(
     FeatureTable
         ``hr_bpm`` mean rate; ``hr_change_bpm`` minus the baseline's; ``hr_slope_bpm_per_s`` around the apex;
         ``hr_deceleration_bpm`` and ``hr_acceleration_bpm``: baseline's rate minus the lowest, and the highest minus the
-        baseline's rate in the window (both positive when the rate swings that way); ``hrv_*`` RMSSD, SDNN [ms], HF and LF
-        power [ms²] and their ratio, only in windows long enough. NaN with its reason elsewhere.
+        baseline's rate in the window (both positive when the rate swings that way); ``hr_deceleration_s``: when after the
+        event the rate is lowest; ``hr_phase_cos`` and ``_sin``: where in the interval between two beats the event fell;
+        ``hrv_*`` as in `mmme.features.body.hrv.hrv_columns`, only in windows long enough. NaN with its reason elsewhere.
 
     Raises
     ------
@@ -109,55 +233,84 @@ def ecg_features(
     >>> bool(abs(table.X[0, table.columns.index("hr_bpm")] - 70) < 1)
     True
     """
-    expect_unit(stream, "V")
-    windows = windows_around(samples, before_s=before_s, after_s=after_s)
-    around = windows_around(samples, before_s=slope_s, after_s=slope_s)
-    baseline = windows.before(baseline_s)
-    signal = regular(stream)
-    if refused := unreadable(signal, flat=FLAT_V):
-        return missing_table(samples, COLUMNS, refused)
-    times, inverted = ecg_beats(signal)
-    beats = beats_from(times, signal, shortest_s=SHORTEST_RR_S, longest_s=LONGEST_RR_S, even=True)
-    columns = _rate_columns(beats, signal, windows, baseline, around) | _variability_columns(beats, signal, windows)
-    return feature_table(samples, columns, origin={"ecg_polarity": "inverted" if inverted else "upright"})
+    occasions = occasions_around(samples, before_s=before_s, after_s=after_s, baseline_s=baseline_s)
+    heart = read_ecg(stream)
+    origin = {f"ecg_{key}": text for key, text in heart.origin.items()}
+    return feature_table(samples, ecg_columns(heart, occasions, slope_s=slope_s), origin=origin)
 
 
-def _rate_columns(beats: Beats, signal: Regular, windows: Windows, baseline: Windows, around: Windows) -> dict[str, Column]:
-    """Mean, change, slope and swings of the heart rate."""
-    why = beat_reasons(beats, signal, windows, flat=FLAT_V)
-    why_change = either(why, beat_reasons(beats, signal, baseline, flat=FLAT_V, what="baseline"))
-    why_slope = beat_reasons(beats, signal, around, flat=FLAT_V, what="window")
-    level, usual = rate(beats, windows)[0], rate(beats, baseline)[0]
-    course = rate_course(beats, windows)
+def ecg_columns(heart: Heart, occasions: Occasions, *, slope_s: float = SLOPE_S) -> dict[str, Column]:
+    """
+    Describe occasions by the heart.
+
+    Parameters
+    ----------
+    heart
+        From `read_ecg`.
+    occasions
+        ``k`` windows, their baselines and events.
+    slope_s
+        The slope of the heart rate is fitted from this long before to this long after the event [s].
+
+    Returns
+    -------
+    dict of str to Column
+        `COLUMNS`, in order.
+    """
+    k = len(occasions)
+    if heart.refused:
+        nothing, why = np.full(k, np.nan), np.full(k, heart.refused)
+        return dict.fromkeys(COLUMNS, (nothing, why))
+    windows = occasions.windows
+    why = beat_reasons(heart.beats, heart.signal, windows, flat=FLAT_V)
+    made = _rate_columns(heart, occasions, why, slope_s)
+    aside = np.maximum(rmssd_sdnn(heart.corrected, windows)[2], _doubtful_share(heart, windows))
+    made |= hrv_columns(heart.corrected, windows, why, aside)
+    return {name: made[name] for name in COLUMNS}
+
+
+def _doubtful_share(heart: Heart, windows: Windows) -> NDArray[np.float64]:
+    """Share of each window's beats that were added, removed or moved."""
+    n = heart.corrected.count(windows)
+    first, last = np.searchsorted(heart.doubtful_s, [windows.start_s, windows.stop_s])
+    return np.asarray((last - first) / np.maximum(n, 1))
+
+
+def _rate_columns(heart: Heart, occasions: Occasions, why: NDArray[np.str_], slope_s: float) -> dict[str, Column]:
+    """Mean, change, slope and swings of the heart rate, and where in its cycle the event fell."""
+    beats, windows, k = heart.beats, occasions.windows, len(occasions)
+    usual, why_change = np.full(k, np.nan), either(why, occasions.uncompared())
+    if occasions.baseline is not None:
+        usual = rate(beats, occasions.baseline)[0]
+        why_change = either(why, beat_reasons(beats, heart.signal, occasions.baseline, flat=FLAT_V, what="baseline"))
+    around = occasions.around(slope_s, slope_s)
+    eventless = occasions.eventless()
+    why_slope = either(eventless, beat_reasons(beats, heart.signal, around, flat=FLAT_V))
+    level, course = rate(beats, windows)[0], rate_course(beats, windows)
+    lowest = np.argmin(course, axis=1) if course.size else np.zeros(k, dtype=int)
+    after_s = windows.start_s + (lowest + 0.5) * windows.duration_s / course.shape[1] - occasions.at_s
+    phase, why_phase = _phase(beats, occasions.at_s)
+    why_phase = either(eventless, either(why, why_phase))
     return {
         "hr_bpm": (level, why),
         "hr_change_bpm": (level - usual, why_change),
-        "hr_slope_bpm_per_s": (rate_slope(beats, around), why_slope),
+        "hr_slope_bpm_per_s": (np.where(eventless == "", rate_slope(beats, around), np.nan), why_slope),
         "hr_deceleration_bpm": (usual - course.min(axis=1), why_change),
         "hr_acceleration_bpm": (course.max(axis=1) - usual, why_change),
+        "hr_deceleration_s": (after_s, either(eventless, why)),
+        "hr_phase_cos": (np.cos(phase), why_phase),
+        "hr_phase_sin": (np.sin(phase), why_phase),
     }
 
 
-def _variability_columns(beats: Beats, signal: Regular, windows: Windows) -> dict[str, Column]:
-    """RMSSD, SDNN, HF, LF and LF/HF where the window is long enough; power only then computed."""
-    why = beat_reasons(beats, signal, windows, flat=FLAT_V)
-    rmssd, sdnn, aside = rmssd_sdnn(beats, windows)
-    why = either(
-        why, first_reason(why.size, (aside > SET_ASIDE_SHARE, f"more than {SET_ASIDE_SHARE:.0%} of beats set aside"))
-    )
-    power = np.full((why.size, 2), np.nan)
-    if windows.duration_s >= min(NEEDS_S["hrv_hf_ms2"], NEEDS_S["hrv_lf_ms2"]):
-        power = spectral_power(beats, windows, (HF_HZ, LF_HZ))
-    hf, lf = power[:, 0], power[:, 1]
-    ratio = np.full(why.size, np.nan)
-    np.divide(lf, hf, out=ratio, where=hf > 0)
-    values = {"hrv_rmssd_ms": rmssd, "hrv_sdnn_ms": sdnn, "hrv_hf_ms2": hf, "hrv_lf_ms2": lf, "hrv_lfhf": ratio}
-    return {
-        name: (x, either(first_reason(why.size, (windows.duration_s < NEEDS_S[name], _too_short(windows, name))), why))
-        for name, x in values.items()
-    }
-
-
-def _too_short(windows: Windows, name: str) -> str:
-    """Say how long the window is and must be."""
-    return f"window {windows.duration_s:g} s, needs {NEEDS_S[name]:g} s"
+def _phase(beats: Beats, at_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Where in the interval from beat to beat each moment falls [rad], and why that is not known."""
+    after = np.clip(np.searchsorted(beats.t_s, at_s, side="right"), 1, max(beats.t_s.size - 1, 1))
+    unknown = np.ones(at_s.size, dtype=bool)
+    phase = np.full(at_s.size, np.nan)
+    if beats.t_s.size >= 2:
+        before = beats.t_s[after - 1]
+        share = (at_s - before) / (beats.t_s[after] - before)
+        unknown = ~((share >= 0) & (share < 1) & beats.accepted[after - 1])
+        phase = 2 * np.pi * share
+    return phase, first_reason(at_s.size, (unknown, "the event lies between no two accepted beats"))
