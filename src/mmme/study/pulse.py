@@ -287,6 +287,6 @@ def _ecg_bpm(ecg: Stream, windows: Windows) -> NDArray[np.float64]:
     signal = regular(ecg)
     if not windows.start_s.size or unreadable(signal, flat=FLAT_V):
         return np.full(windows.start_s.shape, np.nan)
-    times, _ = ecg_beats(signal)
+    times = find_beats(signal).t_s
     beats = beats_from(times, signal, shortest_s=SHORTEST_RR_S, longest_s=LONGEST_RR_S, even=True)
     return np.where(beat_reasons(beats, signal, windows, flat=FLAT_V) == "", rate(beats, windows)[0], np.nan)

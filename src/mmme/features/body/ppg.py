@@ -7,19 +7,23 @@ is offered here; use the ECG.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.body.beats import beat_reasons, beats_from, log_ratio, mean_per_window, rate
+from mmme.features.body.beats import Beats, beat_reasons, beats_from, log_ratio, mean_per_window, rate
 from mmme.features.body.detection import ppg_pulses
+from mmme.features.body.doubts import still
+from mmme.features.body.ecg import Heart
+from mmme.features.quality import Verdict, verdict_from
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
-from mmme.features.tables import feature_table, missing_table
-from mmme.features.windows import Windows, either, first_reason, unusable, windows_around
+from mmme.features.tables import Column, feature_table
+from mmme.features.windows import Occasions, Windows, either, first_reason, occasions_around, unusable
 from mmme.types import FeatureTable, Sample, Stream
 
-__all__ = ["COLUMNS", "ppg_features"]
+__all__ = ["COLUMNS", "PulseWave", "ppg_columns", "ppg_features", "read_ppg"]
 
 COLUMNS = (
     "ppg_rate_bpm",
@@ -80,29 +84,59 @@ def ppg_features(
     >>> bool(abs(table.X[0, 0] - 70) < 3), bool(table.valid.all())
     (True, True)
     """
+    occasions = occasions_around(samples, before_s=before_s, after_s=after_s, baseline_s=baseline_s)
+    return feature_table(samples, ppg_columns(read_ppg(stream), occasions))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PulseWave:
+    """A PPG, analysed."""
+
+    refused: str
+    verdict: Verdict
+    signal: Regular
+    beats: Beats
+    at_s: NDArray[np.float64]
+    amplitude: NDArray[np.float64]
+    rise_s: NDArray[np.float64]
+    foot_s: NDArray[np.float64]
+    artefact: Regular
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_ppg(stream: Stream) -> PulseWave:
+    """Find and judge the pulses of a recording."""
     expect_unit(stream, "V")
-    windows = windows_around(samples, before_s=before_s, after_s=after_s)
-    baseline = windows.before(baseline_s)
     signal = regular(stream)
     if refused := unreadable(signal, flat=FLAT_V):
-        return missing_table(samples, COLUMNS, refused)
+        none, nothing = Beats(np.empty(0), np.empty(0, dtype=bool)), np.empty(0)
+        return PulseWave(refused, verdict_from(signal, {refused: np.ones(signal.t.size, dtype=bool)}), signal, none, nothing, nothing, nothing, nothing, signal)
     peaks, feet, clean, limited, coarse = ppg_pulses(signal)
     at = coarse.t[peaks]
     beats = beats_from(at, coarse, shortest_s=SHORTEST_S, longest_s=LONGEST_S, even=True)
+    verdict = verdict_from(coarse, {"flat": still(coarse, flat=FLAT_V, least_s=1.0), "artefact": limited})
     artefact = Regular(t=coarse.t, x=coarse.x, bad=limited, fs_hz=coarse.fs_hz)
+    return PulseWave("", verdict, coarse, beats, at, clean[peaks] - clean[feet], (peaks - feet) / coarse.fs_hz, coarse.t[feet], artefact)
+
+
+def ppg_columns(pulse: PulseWave, occasions: Occasions, heart: Heart | None = None) -> dict[str, Column]:
+    """Describe occasions by the pulse wave."""
+    k = len(occasions)
+    if pulse.refused:
+        return dict.fromkeys(COLUMNS, (np.full(k, np.nan), np.full(k, pulse.refused)))
+    windows, baseline = occasions.windows, occasions.baseline
 
     def reasons(of: Windows, what: str) -> NDArray[np.str_]:
-        wild = first_reason(of.start_s.size, (of.touches_bad(artefact), f"artefact in the {what}"))
-        uncounted = beat_reasons(beats, coarse, of, flat=FLAT_V, what=what, word="pulses")
-        return either(unusable(coarse, of, flat=FLAT_V, what=what), either(wild, uncounted))
+        wild = first_reason(of.start_s.size, (of.touches_bad(pulse.artefact), f"artefact in the {what}"))
+        uncounted = beat_reasons(pulse.beats, pulse.signal, of, flat=FLAT_V, what=what, word="pulses")
+        return either(unusable(pulse.signal, of, flat=FLAT_V, what=what), either(wild, uncounted))
 
     why = reasons(windows, "window")
-    why_change = either(why, reasons(baseline, "baseline"))
-    amplitude = clean[peaks] - clean[feet]
-    rise = (peaks - feet) / coarse.fs_hz
-    per_minute, per_minute_0 = rate(beats, windows)[0], rate(beats, baseline)[0]
-    size, size_0 = mean_per_window(at, amplitude, windows), mean_per_window(at, amplitude, baseline)
-    time, time_0 = mean_per_window(at, rise, windows), mean_per_window(at, rise, baseline)
+    why_change = either(why, occasions.uncompared() if baseline is None else reasons(baseline, "baseline"))
+    other = windows if baseline is None else baseline
+    per_minute, per_minute_0 = rate(pulse.beats, windows)[0], rate(pulse.beats, other)[0]
+    size, size_0 = mean_per_window(pulse.at_s, pulse.amplitude, windows), mean_per_window(pulse.at_s, pulse.amplitude, other)
+    time, time_0 = mean_per_window(pulse.at_s, pulse.rise_s, windows), mean_per_window(pulse.at_s, pulse.rise_s, other)
     values = (per_minute, per_minute - per_minute_0, size, log_ratio(size, size_0), time, time - time_0)
     whys = (why, why_change, why, why_change, why, why_change)
-    return feature_table(samples, dict(zip(COLUMNS, zip(values, whys, strict=True), strict=True)))
+    return dict(zip(COLUMNS, zip(values, whys, strict=True), strict=True))
