@@ -1,7 +1,7 @@
 """
 Heart rate and its variability around a moment, from the ECG.
 
-R peaks are found once per recording (`mmme.features.body.detection.ecg_beats`); everything else is counting.
+R peaks are found once per recording (`mmme.features.body.heart_detection.ecg_beats`); everything else is counting.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmme.features.body.beats import (
     rmssd_sdnn,
     spectral_power,
 )
-from mmme.features.body.detection import ecg_beats
+from mmme.features.body.heart_detection import ecg_beats
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import Column, feature_table, missing_table
 from mmme.features.windows import Windows, either, first_reason, windows_around

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmme.features.body.beats import beat_reasons, beats_from, log_ratio, mean_per_window, rate
-from mmme.features.body.detection import ppg_pulses
+from mmme.features.body.heart_detection import ppg_pulses
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table, missing_table
 from mmme.features.windows import Windows, either, first_reason, unusable, windows_around
