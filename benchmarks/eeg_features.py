@@ -1,7 +1,7 @@
 """
 From a file of EEG to band power per trial, in CPU time and memory, against the way of the notebook published with MMME.
 
-Both ways read the same BrainVision file (64 channels and 2 bipolar ones at 1000 Hz, coloured noise, trials of about 60 s,
+Both ways read the same BrainVision file (64 channels and 2 bipolar ones at 1000 Hz, coloured noise, trials of 60 s,
 10 s between them), each in a process of its own with one BLAS thread, in turns. The notebook's way: MNE reads the file, FIR
 0.04 to 48 Hz at 1000 Hz (82,501 taps), pandas data frame, per trial 40 periodograms of 1 s (of which it uses 512 samples)
 of the last 40 s, means of five bands. Its loop over rows that gives every sample its marker is left out, in its favour.

@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import welch
 
 from mmme.errors import ConfigError, DataError
+from mmme.features.brain.cleaning import EegSettings
 from mmme.features.brain.eeg import COLUMNS, REGIONS, eeg_columns, eeg_features, scalp_channels
 from mmme.features.brain.spectra import BANDS_HZ, log_band_power
 from mmme.interval import Interval
@@ -76,8 +77,8 @@ def test_a_burst_outside_the_window_does_not_count():
 def test_asymmetry_is_right_minus_left():
     """Alpha of twice the amplitude at F4 as at F3: ln 4 within 0.4 (noise adds to both)."""
     stream = noise(seed=2)
-    burst(stream, "F4", 10.0, 0.0, 40.0, uv=80.0)
-    burst(stream, "F3", 10.0, 0.0, 40.0, uv=40.0)
+    burst(stream, "F4", 10.0, 17.0, 22.0, uv=80.0)
+    burst(stream, "F3", 10.0, 17.0, 22.0, uv=40.0)
     table = eeg_features(stream, moments(20.0), by="both")
 
     # the average reference takes (80 + 40) / 18 µV from both: (80 - 6.7) / (40 - 6.7)
@@ -147,7 +148,7 @@ def test_the_reference_is_the_mean_of_the_scalp_only():
     a, b = eeg_features(stream, moments(20.0), by="both"), eeg_features(wide, moments(20.0), by="both")
 
     assert a.columns == b.columns
-    np.testing.assert_array_equal(a.X, b.X)
+    np.testing.assert_allclose(a.X, b.X, atol=1e-5)
     assert "M1" not in b.origin["eeg_reference"]
 
 
@@ -170,6 +171,28 @@ def test_a_flat_channel_is_named_and_left_out():
     assert why(table, "eeg_alpha_F4") == "flat: F4"
     assert why(table, "eeg_faa_F4F3") == "flat: F4 or F3"
     assert why(table, "eeg_alpha_frontal") == ""
+
+
+def test_a_bad_channel_is_named_and_left_out():
+    """A channel 20 times as large as the others: in no reference, no region and no asymmetry, each with its reason."""
+    stream = noise()
+    stream.x[:, NAMES.index("F4")] *= 20
+    table, without = eeg_features(stream, moments(20.0), by="both"), eeg_features(noise(), moments(20.0), by="both")
+
+    assert table.origin["eeg_bad"].startswith("F4 (")
+    assert " F4" not in table.origin["eeg_reference"]
+    assert why(table, "eeg_alpha_F4").startswith("bad channel F4: ")
+    assert why(table, "eeg_faa_F4F3") == "bad: F4"
+    assert why(table, "eeg_alpha_frontal") == ""
+    assert value(table, "eeg_alpha_frontal") == pytest.approx(value(without, "eeg_alpha_frontal"), abs=0.3)
+
+
+def test_the_cleaning_can_be_chosen():
+    """Another reference is another table, and origin says which."""
+    own = eeg_features(noise(), moments(20.0), settings=EegSettings(reference="CZ"))
+
+    assert own.origin["eeg_reference"] == "mean of CZ"
+    assert value(own, "eeg_alpha_frontal") > value(eeg_features(noise(), moments(20.0)), "eeg_alpha_frontal") + 0.3
 
 
 def test_a_channel_that_falls_out_costs_its_own_windows():
@@ -205,10 +228,10 @@ def test_equal_windows_give_equal_rows_whatever_stands_beside_them():
 def test_recordings_that_cannot_be_used_say_why():
     """Short, all flat, one channel, none on the scalp: one reason each, no crash."""
     flat = Stream("eeg", "eeg", np.arange(5000) / 500, np.zeros((5000, 2)), "V", 500.0, ("F3", "F4"))
-    one = "average reference needs 2 scalp channels that are not flat"
+    one = "refused: an average reference needs 2 scalp channels that are neither flat nor bad"
 
     assert eeg_features(noise(duration_s=4.0), moments(2.0)).reasons == ("", "recording shorter than 5 s")
-    assert eeg_features(flat, moments(5.0)).reasons == ("", one)
+    assert eeg_features(flat, moments(5.0)).reasons == ("", "all scalp channels are flat")
     assert eeg_features(noise(names=("F3", "HEO")), moments(20.0)).reasons == ("", one)
     assert eeg_features(noise(names=("HEO", "EKG")), moments(20.0)).reasons == ("", "no channel on the scalp")
 

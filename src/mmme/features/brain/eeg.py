@@ -8,32 +8,18 @@ a difference in ``beta`` and ``gamma`` there may be muscle, not brain.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from mmme.features.brain.asymmetry import frontal_asymmetry_columns, frontal_asymmetry_names
 from mmme.features.brain.band_power import band_power_columns, band_power_names
-from mmme.features.brain.clean import CleanEeg
-from mmme.features.brain.places import By, steps_with_channels
+from mmme.features.brain.cleaning import EegSettings, read_eeg
+from mmme.features.brain.places import By, place_names, steps_with_channels
 from mmme.features.brain.regions import ASYMMETRIES, REGIONS, scalp_channels
 from mmme.features.brain.spectra import BANDS_HZ
-from mmme.features.quality import CELL_S, Verdict
-from mmme.features.sampling import Regular, decimated, expect_unit, regular, unreadable
 from mmme.features.tables import feature_table
 from mmme.features.windows import occasions_around
 from mmme.types import FeatureTable, Sample, Stream
 
 __all__ = ["ASYMMETRIES", "BANDS_HZ", "COLUMNS", "REGIONS", "eeg_columns", "eeg_features", "scalp_channels"]
-
-#: Half of it, 62.5 Hz, leaves room for the anti-alias filter above 45 Hz; spectra cost half as much as at 250 Hz.
-EEG_HZ = 125.0
-PASS_HZ = (0.5, 45.0)
-#: A channel that never steps by more than this [µV] is disconnected.
-STILL_UV = 1e-4
-CHANNELS_AT_ONCE = 16
 
 
 def eeg_features(
@@ -44,6 +30,7 @@ def eeg_features(
     after_s: float = 1.5,
     baseline_s: float = 2.0,
     by: By = "region",
+    settings: EegSettings | None = None,
 ) -> FeatureTable:
     """
     Log band power in a window around each apex, its change against a baseline before, and alpha asymmetry.
@@ -51,10 +38,10 @@ def eeg_features(
     The default window, 0.5 s before to 1.5 s after the apex, covers a micro-expression (0.5 s at most) with what follows
     it; the baseline is the 2 s before, as long as the window so that both spectra have one resolution.
 
-    Once per recording: decimation to about 125 Hz, average reference over the scalp channels that are not flat, Butterworth
-    band-pass of order 4, 0.5 to 45 Hz, forwards and backwards (zero phase). Per window: multitaper spectrum (3 Slepian
-    tapers, time-bandwidth 2), which weighs the whole window nearly evenly; natural logarithm of the mean density of a band
-    in µV²/Hz; mean of these logarithms over the channels of a region.
+    Once per recording: rate, band-pass and reference, see `mmme.features.brain.cleaning.read_eeg` (250 Hz, 0.5 to 45 Hz,
+    average reference unless ``settings`` say otherwise). Per window: multitaper spectrum (3 Slepian tapers, time-bandwidth
+    2), which weighs the whole window nearly evenly; natural logarithm of the mean density of a band in µV²/Hz; mean of
+    these logarithms over the channels of a region. Flat channels and bad ones that were not interpolated count nowhere.
 
     Parameters
     ----------
@@ -69,6 +56,8 @@ def eeg_features(
         Length of the baseline, which ends where the window begins [s].
     by
         Band power per region, per channel, or both.
+    settings
+        How the recording is cleaned.
 
     Returns
     -------
@@ -76,14 +65,14 @@ def eeg_features(
         ``eeg_<band>_<region or channel>`` and the same with ``_change`` (window minus baseline, ln units);
         ``eeg_faa_F4F3``, ``eeg_faa_F8F7`` (ln right alpha minus ln left alpha) and their ``_change``. A band whose lowest
         frequency has fewer than 3 cycles in the window is NaN, so is a region without channels, each with its reason.
-        ``origin`` names the channels of the reference and those that were flat.
+        ``origin`` says what was done to the recording and names the channels that were flat, bad or interpolated.
 
     Raises
     ------
     DataError
-        If the unit is not V or channel names are missing.
+        If the unit is not V, channel names are missing or repeat, or a channel of the reference is not there.
     ConfigError
-        If a window has no length.
+        If a window has no length, or the grouping is unknown.
 
     References
     ----------
@@ -92,6 +81,7 @@ def eeg_features(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from mmme.interval import Interval
     >>> x = np.random.default_rng(0).normal(size=(5000, 4)) * 1e-5
     >>> stream = Stream("eeg", "eeg", np.arange(5000) / 250, x, "V", 250.0, ("F3", "F4", "O1", "O2"))
@@ -99,12 +89,11 @@ def eeg_features(
     >>> [bool(table.valid[0, table.columns.index(f"eeg_alpha_{region}")]) for region in ("occipital", "central")]
     [True, False]
     """
-    names, _ = scalp_channels(stream)
-    wanted = eeg_columns(names, by=by)
-    clean = _cleaned(stream)
+    place_names(by=by)  # a mistyped grouping is refused before the recording is read
+    clean = read_eeg(stream, settings)
     occasions = occasions_around(samples, before_s=before_s, after_s=after_s, baseline_s=baseline_s)
     columns = band_power_columns(clean, occasions, by=by) | frontal_asymmetry_columns(clean, occasions)
-    return feature_table(samples, {name: columns[name] for name in wanted}, origin=steps_with_channels(clean))
+    return feature_table(samples, columns, origin=steps_with_channels(clean))
 
 
 def eeg_columns(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, ...]:
@@ -120,60 +109,3 @@ def eeg_columns(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, .
 
 
 COLUMNS = eeg_columns()
-
-
-def _cleaned(stream: Stream) -> CleanEeg:
-    """Scalp channels at about 125 Hz, average reference over those that are not flat, band-passed."""
-    expect_unit(stream, "V")
-    names, keep = scalp_channels(stream)
-    nothing = np.zeros((len(names), 0), dtype=np.float32)
-    unjudged = Verdict(0.0, np.zeros((len(names), 0), dtype=np.uint8), ())
-    if names:
-        grid, raw = _scalp_signals(stream, keep)
-        still = np.ptp(raw, axis=1) <= STILL_UV
-        refused = unreadable(grid, flat=-1.0)
-    else:
-        refused, still = "no channel on the scalp", np.zeros(0, dtype=bool)
-    if not refused and np.sum(~still) < 2:
-        refused = "average reference needs 2 scalp channels that are not flat"
-    if refused:
-        none = np.zeros(0)
-        return CleanEeg(none, nothing, none > 0, EEG_HZ, names, still, {}, (), nothing, unjudged, {}, refused)
-    steps = {"eeg_reference": "average of " + " ".join(n for n, s in zip(names, still, strict=True) if not s)}
-    x = _filtered(raw, raw[~still].mean(axis=0), grid.fs_hz)
-    return CleanEeg(grid.t, x, grid.bad, grid.fs_hz, names, still, {}, (), nothing, _verdict(raw, grid), steps)
-
-
-def _scalp_signals(stream: Stream, keep: NDArray[np.int64]) -> tuple[Regular, NDArray[np.float32]]:
-    """
-    Scalp channels at about 125 Hz: the grid they share, and samples [µV] as ``(n_channels, n)``.
-
-    A few channels at a time: an hour of 64 channels at 1000 Hz is 2 GB in float64.
-    """
-    samples = np.asarray(stream.x[:])
-    samples = samples.reshape(samples.shape[0], -1)
-    blocks, bad = [], np.zeros(0, dtype=bool)
-    for a in range(0, keep.size, CHANNELS_AT_ONCE):
-        part = replace(stream, x=samples[:, keep[a : a + CHANNELS_AT_ONCE]], channels=(), types=())
-        grid = decimated(regular(part), EEG_HZ)
-        blocks.append((grid.x.reshape(grid.t.size, -1).T * 1e6).astype(np.float32))
-        bad = grid.bad if a == 0 else bad | grid.bad
-    return Regular(grid.t, grid.t, bad, grid.fs_hz), np.concatenate(blocks)
-
-
-def _filtered(raw: NDArray[np.float32], reference: NDArray[np.float32], fs_hz: float) -> NDArray[np.float32]:
-    """Subtract the reference and band-pass, channel by channel (the filter works in float64)."""
-    sos = butter(4, [PASS_HZ[0], min(PASS_HZ[1], 0.45 * fs_hz)], btype="bandpass", fs=fs_hz, output="sos")
-    clean = np.empty_like(raw)
-    for i, channel in enumerate(raw):
-        clean[i] = sosfiltfilt(sos, channel.astype(np.float64) - reference)
-    return clean
-
-
-def _verdict(raw: NDArray[np.float32], grid: Regular) -> Verdict:
-    """Cells in which a channel does not move at all."""
-    cell = np.floor((grid.t - grid.start_s + 1e-6) / CELL_S).astype(np.int64)
-    codes = np.ones((raw.shape[0], int(cell[-1]) + 1), dtype=np.uint8)
-    for row, channel in zip(codes, raw, strict=True):
-        row[cell[1:][np.abs(np.diff(channel)) > STILL_UV]] = 0
-    return Verdict(grid.start_s, codes, ("channel is flat",))

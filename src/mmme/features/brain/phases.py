@@ -133,8 +133,15 @@ def _pairwise(parts: NDArray[Any], wanted: Collection[str]) -> dict[str, NDArray
             totals["square"] += np.einsum("lp,lp->p", flat, flat)
         if "size" in totals:
             totals["size"] += ones @ np.abs(flat, out=flat)
-    square = {name: total.reshape(n, n) for name, total in totals.items()}
-    return square | ({"sign": square["sign"] - square["sign"].T} if "sign" in square else {})
+    for name, total in totals.items():
+        square = total.reshape(n, n)
+        if name in ("sign", "phase_imaginary"):
+            square -= square.T.copy()
+        else:  # both triangles were added up, with roundings of their own
+            square += square.T.copy()
+        if name != "sign":
+            square /= 2.0
+    return {name: total.reshape(n, n) for name, total in totals.items()}
 
 
 @lru_cache(maxsize=128)

@@ -116,7 +116,8 @@ def counting(clean: CleanEeg, windows: Windows) -> NDArray[np.bool_]:
     """
     Tell which channels count in which windows, ``(k, n_channels)``: trusted, and with a signal all through the window.
 
-    A channel without a signal in a cell of the verdict (flat, missing) does not count in any window that touches the cell.
+    A channel without a signal in a cell of the verdict (flat, missing) does not count in any window that touches the cell,
+    unless it was interpolated.
     """
     k = windows.start_s.size
     counts = np.broadcast_to(trusted(clean), (k, len(clean.channels)))
@@ -131,7 +132,8 @@ def counting(clean: CleanEeg, windows: Windows) -> NDArray[np.bool_]:
     start = np.nan_to_num((windows.start_s - verdict.start_s) / CELL_S)
     first = np.clip(np.floor(start + SAME_S), 0, n_cells).astype(np.int64)
     last = np.clip(np.ceil(start + windows.duration_s / CELL_S - SAME_S), 0, n_cells).astype(np.int64)
-    return np.asarray(counts & (total[:, np.maximum(first, last)] == total[:, first]).T)
+    heard = (total[:, np.maximum(first, last)] == total[:, first]).T
+    return np.asarray(counts & (heard | np.isin(clean.channels, clean.interpolated)))
 
 
 def reasons_of(clean: CleanEeg, windows: Windows, *, what: str = "window") -> NDArray[np.str_]:
@@ -320,4 +322,4 @@ def steps_with_channels(clean: CleanEeg) -> Mapping[str, str]:
     """Say for `FeatureTable.origin` what was done to the recording, and which channels do not count."""
     flat = " ".join(n for n, is_flat in zip(clean.channels, clean.flat, strict=True) if is_flat)
     out = "; ".join(f"{n} ({why})" for n, why in clean.bad_channels.items() if n not in clean.interpolated)
-    return {**clean.steps, "eeg_flat": flat or "none", "eeg_left_out": out or "none"}
+    return {**clean.steps, "eeg_flat": flat or "none", "eeg_bad": out or "none"}
