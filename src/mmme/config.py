@@ -114,7 +114,9 @@ class Eeg(Section):
     """How the EEG is cleaned and described."""
 
     features: tuple[str, ...] = Field(
-        default=("band-power", "asymmetry"), description="Families of features; docs/eeg.md has all names.", strict=False
+        default=("band-power", "frontal-asymmetry"),
+        description="Families of features; docs/eeg.md has all names.",
+        strict=False,
     )
     by: Literal["region", "channel", "both"] = Field(default="region", description="What a feature is computed for.")
     low_hz: float = Field(default=0.5, gt=0, le=10, description="Lower edge of the band-pass [Hz].")

@@ -95,6 +95,8 @@ def check_trust(table: FeatureTable) -> tuple[Finding, ...]:
     for subject in dict.fromkeys(table.subjects.tolist()):
         own = np.flatnonzero(table.subjects == subject)
         for k, column in enumerate(table.columns):
+            if not column.endswith("_quality"):
+                continue
             signal = column.removesuffix("_quality")
             low = own[table.X[own, k] < TRUSTED]
             if not low.size:

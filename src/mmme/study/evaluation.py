@@ -149,7 +149,11 @@ def recognise(
         ends = np.cumsum([t.X.shape[1] for t in tables.values()]).tolist()
         places = {n: list(range(end - t.X.shape[1], end)) for (n, t), end in zip(tables.items(), ends, strict=True)}
         columns = {name: places[name] for name in parts}
-        quality = {name: places[f"{name}-quality"] for name in parts if f"{name}-quality" in places}
+        quality = {
+            name: [i for i in places[f"{name}-quality"] if table.columns[i].endswith("_quality")]
+            for name in parts
+            if f"{name}-quality" in places
+        }
     estimator = LateFusion(parts, columns, quality=quality, random_state=seed) if late else next(iter(parts.values()))
     return evaluate.run(
         table,

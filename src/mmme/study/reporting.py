@@ -106,6 +106,7 @@ def report_of_study(
         ("left out", f"{_counts(described.left_out) or 'none'} without a class; {n_moment} coded at one moment only"),
         ("models", ", ".join(f"{r.task} from {r.title}: {r.model['name']}" for r in made.results)),
     ]
+    facts += _muscles(described)
     if described.pulse is not None:
         facts.append(("pulse of the face", pulse_sentence(described.pulse)))
     findings = [*described.findings, *(f for r in made.results for f in check_result(r))]
@@ -132,6 +133,18 @@ def report_of_study(
     )
 
 
+def _muscles(described: Described) -> list[tuple[str, str]]:
+    """Say how much of what was recorded from the scalp muscles overlap."""
+    said = []
+    for name, what in (("body-quality", "windows around an expression"), ("quality", "trials")):
+        table = described.tables[name]
+        if "eeg_muscle_share" in table.columns:
+            share = table.X[:, table.columns.index("eeg_muscle_share")]
+            if np.isfinite(share).any():
+                said.append(f"{100 * np.nanmean(share):.1f} % of the time of {what}")
+    return [("muscles over the scalp", ", ".join(said))] if said else []
+
+
 def _quality(table: FeatureTable) -> tuple[dict[str, NDArray[np.float64]], list[str], list[tuple[str, str]]]:
     """Arrange the quality of trials by signal, subject and order, and count what spoils it."""
     subjects = sorted(set(table.subjects.tolist()))
@@ -140,6 +153,8 @@ def _quality(table: FeatureTable) -> tuple[dict[str, NDArray[np.float64]], list[
     shares: dict[str, NDArray[np.float64]] = {}
     causes = []
     for k, column in enumerate(table.columns):
+        if not column.endswith("_quality"):
+            continue
         signal = column.removesuffix("_quality")
         cells = np.full((len(subjects), widest), np.nan)
         for i, own in enumerate(rows.values()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def _ends(beats: Beats, windows: Windows) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _counts(beats: Beats, windows: Windows) -> NDArray[np.int64]:
-    """Accepted intervals of each window."""
+    """Count the accepted intervals of each window."""
     total = np.concatenate([[0], np.cumsum(beats.accepted)])
     first, last = (np.minimum(i, beats.accepted.size) for i in _ends(beats, windows))
     return np.asarray(total[last] - total[first], dtype=np.int64)
@@ -133,8 +134,8 @@ def successive(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]
     Returns
     -------
     dict
-        ``n`` differences, their ``sd`` [ms] (n - 1), and how many are above 50 and 20 ms, ``over_50`` and ``over_20``, ``(k,)``
-        each.
+        ``(k,)`` each: ``n`` differences, their ``sd`` [ms] (n - 1), and how many are above 50 and 20 ms, ``over_50`` and
+        ``over_20``.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def successive(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]
     first, last = _ends(beats, windows)
     last = np.maximum(last - 1, first)
 
-    def sums(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sums(x: NDArray[Any]) -> NDArray[np.float64]:
         total = np.concatenate([[0.0], np.cumsum(x)])
         return np.asarray(total[np.minimum(last, x.size)] - total[np.minimum(first, x.size)])
 

@@ -110,13 +110,25 @@ def read_ppg(stream: Stream) -> PulseWave:
     signal = regular(stream)
     if refused := unreadable(signal, flat=FLAT_V):
         none, nothing = Beats(np.empty(0), np.empty(0, dtype=bool)), np.empty(0)
-        return PulseWave(refused, verdict_from(signal, {refused: np.ones(signal.t.size, dtype=bool)}), signal, none, nothing, nothing, nothing, nothing, signal)
+        return PulseWave(
+            refused,
+            verdict_from(signal, {refused: np.ones(signal.t.size, dtype=bool)}),
+            signal,
+            none,
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            signal,
+        )
     peaks, feet, clean, limited, coarse = ppg_pulses(signal)
     at = coarse.t[peaks]
     beats = beats_from(at, coarse, shortest_s=SHORTEST_S, longest_s=LONGEST_S, even=True)
     verdict = verdict_from(coarse, {"flat": still(coarse, flat=FLAT_V, least_s=1.0), "artefact": limited})
     artefact = Regular(t=coarse.t, x=coarse.x, bad=limited, fs_hz=coarse.fs_hz)
-    return PulseWave("", verdict, coarse, beats, at, clean[peaks] - clean[feet], (peaks - feet) / coarse.fs_hz, coarse.t[feet], artefact)
+    return PulseWave(
+        "", verdict, coarse, beats, at, clean[peaks] - clean[feet], (peaks - feet) / coarse.fs_hz, coarse.t[feet], artefact
+    )
 
 
 def ppg_columns(pulse: PulseWave, occasions: Occasions, heart: Heart | None = None) -> dict[str, Column]:
@@ -135,7 +147,10 @@ def ppg_columns(pulse: PulseWave, occasions: Occasions, heart: Heart | None = No
     why_change = either(why, occasions.uncompared() if baseline is None else reasons(baseline, "baseline"))
     other = windows if baseline is None else baseline
     per_minute, per_minute_0 = rate(pulse.beats, windows)[0], rate(pulse.beats, other)[0]
-    size, size_0 = mean_per_window(pulse.at_s, pulse.amplitude, windows), mean_per_window(pulse.at_s, pulse.amplitude, other)
+    size, size_0 = (
+        mean_per_window(pulse.at_s, pulse.amplitude, windows),
+        mean_per_window(pulse.at_s, pulse.amplitude, other),
+    )
     time, time_0 = mean_per_window(pulse.at_s, pulse.rise_s, windows), mean_per_window(pulse.at_s, pulse.rise_s, other)
     values = (per_minute, per_minute - per_minute_0, size, log_ratio(size, size_0), time, time - time_0)
     whys = (why, why_change, why, why_change, why, why_change)

@@ -19,6 +19,8 @@ from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.features.body import ecg, eda, emg, ppg, rsp, skt
 from mmme.features.brain.cleaning import EegSettings, read_eeg
 from mmme.features.brain.families import EEG_FAMILIES
+from mmme.features.brain.muscle import muscle_overlap
+from mmme.features.brain.places import steps_with_channels
 from mmme.features.brain.regions import REGIONS
 from mmme.features.quality import Verdict
 from mmme.features.tables import Column, feature_table
@@ -59,13 +61,13 @@ AROUND: Mapping[str, Around] = MappingProxyType(
         "eda": Around(0.0, 5.0, 2.0),
         "rsp": Around(5.0, 15.0, 20.0),
         "skt": Around(0.0, 30.0, 10.0),
-        "emg": Around(0.5, 1.5, 2.0),
+        "emg": Around(1.0, 1.0, 2.0),
     }
 )
 SIGNALS: tuple[str, ...] = tuple(AROUND)
 #: What is computed unless something else is asked for; facial EMG is recorded by few, and by those for its own sake.
 USUAL_SIGNALS = ("eeg", "ecg", "ppg", "eda", "rsp", "skt")
-USUAL_EEG = ("band-power", "asymmetry")
+USUAL_EEG = ("band-power", "frontal-asymmetry")
 #: A pause before a trial that is shorter than this is no baseline [s].
 SHORTEST_BASELINE_S = 2.0
 
@@ -179,7 +181,7 @@ def read_body(timeline: Timeline, settings: BodySettings | None = None) -> Body:
         "eda": lambda stream: eda.read_eda(stream, method=settings.eda_method),
         "rsp": rsp.read_rsp,
         "skt": skt.read_skt,
-        "emg": emg.read_emg,
+        "emg": lambda stream: emg.read_emg(stream, timeline.streams.get("emg_b")),
     }
     there = [name for name in settings.signals if name in timeline.streams]
     if "ecg" in timeline.streams and "ecg" not in there and {"ppg", "rsp"} & set(there):
@@ -347,7 +349,8 @@ def describe_quality(body: Body, samples: Sequence[Sample], *, whole: bool = Fal
     -------
     FeatureTable
         ``<signal>_quality``, 0 to 1, NaN where the signal was not recorded; stratum ``<signal> cause`` says what most of
-        the rest suffers from.
+        the rest suffers from. Beside the EEG's, ``eeg_muscle_share``: in how much of the window muscles are active over
+        the scalp (`mmme.features.brain.muscle.muscle_overlap`), which no rule objects to, since faces move here.
     """
     columns: dict[str, Column] = {}
     causes: dict[str, list[str]] = {}
@@ -363,7 +366,20 @@ def describe_quality(body: Body, samples: Sequence[Sample], *, whole: bool = Fal
         absent = first_reason(n, (verdict is None, f"no stream '{signal}'"))
         columns[f"{signal}_quality"] = (index, absent)
         causes[f"{signal} cause"] = [str(c) for c in cause]
+        if signal == "eeg":
+            columns["eeg_muscle_share"] = _muscle_share(body, samples, whole=whole)
     return feature_table(samples, columns, strata=causes)
+
+
+def _muscle_share(body: Body, samples: Sequence[Sample], *, whole: bool) -> Column:
+    """Share of each window in which muscles are active over the scalp."""
+    own, n = body.settings.around_of("eeg"), len(samples)
+    if "eeg" not in body.signals:
+        return np.full(n, np.nan), np.full(n, "no stream 'eeg'")
+    spans = [(s.onset, s.offset) if whole else (s.apex - own.before_s, s.apex + own.after_s) for s in samples]
+    share = [muscle_overlap(body.signals["eeg"], Windows(np.array([a]), b - a))[0] for a, b in spans]
+    values = np.array(share, dtype=np.float64)
+    return values, first_reason(n, (np.isnan(values), "not measured: a rate below 220 Hz, or outside the recording"))
 
 
 def _pauses(samples: Sequence[Sample], baseline_s: float) -> NDArray[np.float64]:
@@ -402,8 +418,17 @@ def _described(body: Body, samples: Sequence[Sample], groups_of: Callable[[str],
         parts = [(rows, _of_signal(body, signal, occasions)) for rows, occasions in groups]
         columns |= _assembled(_columns_of(signal, body.settings), parts, len(samples))
         if signal in body.signals:
-            origin |= {f"{signal}_{key}": text for key, text in body.signals[signal].origin.items()}
+            origin |= _origin(signal, body.signals[signal])
     return feature_table(samples, columns, origin=origin)
+
+
+def _origin(signal: str, read: Any) -> dict[str, str]:
+    """Say how a signal was read."""
+    if signal == "eeg":
+        return dict(steps_with_channels(read))
+    if signal == "eda":
+        return {"eda_method": read.method, "eda_threshold_us": f"{read.threshold_us:g}"}
+    return {f"{signal}_{key}": text for key, text in getattr(read, "origin", {}).items()}
 
 
 def _assembled(

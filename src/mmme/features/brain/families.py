@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mmme.features.brain.aperiodic import aperiodic_columns, aperiodic_names
-from mmme.features.brain.asymmetry import asymmetry_columns, asymmetry_names
+from mmme.features.brain.asymmetry import (
+    asymmetry_columns,
+    asymmetry_names,
+    frontal_asymmetry_columns,
+    frontal_asymmetry_names,
+)
 from mmme.features.brain.band_power import (
     band_power_columns,
     band_power_names,
@@ -47,6 +52,10 @@ EEG_FAMILIES: Mapping[str, Family] = MappingProxyType(
         "band-power": Family(band_power_columns, band_power_names),
         "relative-power": Family(relative_power_columns, relative_power_names),
         "differential-entropy": Family(differential_entropy_columns, differential_entropy_names),
+        "frontal-asymmetry": Family(
+            lambda clean, occasions, *, by="region": frontal_asymmetry_columns(clean, occasions),  # noqa: ARG005
+            lambda names=(), *, by="region": frontal_asymmetry_names(),  # noqa: ARG005
+        ),
         "asymmetry": Family(asymmetry_columns, asymmetry_names),
         "evoked": Family(evoked_columns, evoked_names),
         "time-frequency": Family(time_frequency_columns, time_frequency_names),
