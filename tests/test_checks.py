@@ -21,6 +21,7 @@ from mmme.checks import (
     check_study,
     check_table,
     check_timeline,
+    check_trust,
 )
 from mmme.errors import ConfigError, DataError
 from mmme.interval import Interval
@@ -706,3 +707,21 @@ def test_a_clock_that_was_accepted_on_demand_is_told():
 
     assert [f.where for f in found if f.code == "A005"] == ["S01/01 biopac"]
     assert "accepted on demand" in next(f.text for f in found if f.code == "A005")
+
+
+def test_trials_that_cannot_be_trusted_are_told_with_their_cause():
+    """
+    Less than half of a trial is good: a warning from a tenth of the trials on, a note below; half is enough.
+    """
+    n = 20
+    X = np.ones((n, 3))
+    X[:2, 0], X[5, 1], X[6, 1], X[:, 2] = 0.3, 0.49, 0.5, 0.1
+    causes = {"ecg cause": ["signal is flat"] * 2 + [""] * 18, "eda cause": [""] * 5 + ["clipped"] * 2 + [""] * 13}
+    names = [f"S01-{k:03d}" for k in range(n)]
+    columns = ["ecg_quality", "eda_quality", "eeg_muscle_share"]
+    table = FeatureTable.build(X, columns, names, ["S01"] * n, ["v"] * n, ["sad"] * n, strata=causes)
+
+    ecg, eda = check_trust(table)
+    assert (ecg.code, ecg.level, ecg.where, ecg.rows) == ("D025", "warning", "S01 ecg", ("S01-000", "S01-001"))
+    assert ecg.text.startswith("less than half of 2 of 20 trials can be trusted, mostly because: signal is flat (2)")
+    assert (eda.level, eda.rows) == ("note", ("S01-005",))

@@ -100,18 +100,18 @@ def test_an_interrupted_description_leaves_nothing_half_written(study, config, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(describe, "body_features", interrupted)
+        patch.setattr(describe, "read_body", interrupted)
         with pytest.raises(KeyboardInterrupt):
             describe_study(copy, config, workers=Workers())
     folder = copy / "derivatives" / "mmme"
     assert not list(folder.glob("sub-*"))
     finished = {p: p.stat().st_mtime_ns for p in folder.glob("store/??/*/table.json")}
-    assert len(finished) == 2  # the face of the first recording was done
+    assert len(finished) == 3  # the face of the first recording was done
 
     assert describe.describe_recording(describe.RecordingJob(copy, "S01", config)) == "S01"
     assert sorted(p.name for p in folder.iterdir()) == ["store", "sub-S01.json"]
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
-    assert len(list(folder.glob("store/??/*/table.json"))) == 5
+    assert len(list(folder.glob("store/??/*/table.json"))) == 9
     assert not list(folder.rglob("*.partial"))
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError
 from mmme.features.body.beats import beat_reasons, beats_from, rate
-from mmme.features.body.ecg import FLAT_V, LONGEST_RR_S, SHORTEST_RR_S
 from mmme.features.body.detection import find_beats
+from mmme.features.body.ecg import FLAT_V, LONGEST_RR_S, SHORTEST_RR_S
 from mmme.features.face.rppg import MIN_SNR_DB, pulse_around, pulse_curve
 from mmme.features.sampling import expect_unit, regular, unreadable
 from mmme.features.windows import Windows

@@ -27,9 +27,9 @@ __all__ = [
     "PPG_HZ",
     "FoundBeats",
     "corrected_beats",
-    "find_beats",
     "eda_levels",
     "eda_responses",
+    "find_beats",
     "ppg_pulses",
 ]
 
