@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -208,6 +210,33 @@ def test_a_result_runs_again_from_itself(evaluated, index):
     assert differences(stored, rerun(stored, out, workers=Workers())) == ""
 
 
+def test_late_fusion_can_weigh_the_body_by_its_quality(described, config, tmp_path):
+    """
+    With the option the quality of the signals goes along; where all are good nothing changes, where none is the face decides.
+    """
+    weighed = load_config({**config.model_dump(), "recognition": {"weigh_by_quality": True, "fusion": "late"}})
+    tables = dict(described.tables)
+    made = {}
+    for name, level in (("good", 1.0), ("bad", 0.0)):
+        quality = described.tables["body-quality"]
+        tables["body-quality"] = replace(quality, X=np.where(np.isfinite(quality.X), level, np.nan).astype(np.float32))
+        (tmp_path / name).mkdir()
+        found = evaluate_study(
+            replace(described, tables=MappingProxyType(tables)), tmp_path / name, Run(weighed, Workers())
+        )
+        made[name] = next(r for r in found.results if r.title == "face + body, late")
+    plain = load_config({**config.model_dump(), "recognition": {"fusion": "late"}})
+    (tmp_path / "plain").mkdir()
+    results = evaluate_study(described, tmp_path / "plain", Run(plain, Workers())).results
+    alike = next(r for r in results if r.title == "face + body, late")
+
+    assert made["good"].model["modalities"] == ["face", "body", "body-quality"]
+    assert made["good"].predictions["pred"] == alike.predictions["pred"]
+    face = next(r for r in results if r.title == "face")
+    assert made["bad"].predictions["pred"] == face.predictions["pred"]
+    assert differences(made["good"], rerun(made["good"], tmp_path / "good", workers=Workers())) == ""
+
+
 def test_a_result_whose_table_changed_is_not_run_again(evaluated, tmp_path):
     """
     Another table under the same name is refused.
@@ -248,6 +277,8 @@ def test_the_report_is_one_file_that_says_simulated(evaluated, described, config
         "recognition",
         "spotting",
         "What the face did",
+        "How far the signals can be trusted",
+        "muscles over the scalp",
         "Clocks",
         "Findings",
         "Single trials",
@@ -350,9 +381,6 @@ def test_a_missing_modality_is_a_failure_and_not_a_score(described, config, tmp_
     """
     A body without a single value gives no score from imputed numbers; the face's results are made and stored.
     """
-    from dataclasses import replace
-    from types import MappingProxyType
-
     nothing = {}
     for name, table in described.tables.items():
         if name.startswith("body"):

@@ -301,6 +301,7 @@ def _body_settings(config: RunConfig) -> BodySettings:
         ),
         eeg_features=config.eeg.features,
         eeg_by=config.eeg.by,
+        coupling=config.eeg.coupling,
     )
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from mmme.errors import DataError
-from mmme.features.body.heart_detection import ecg_beats
 from mmme.features.body.ecg import COLUMNS, ecg_features
+from mmme.features.body.heart_detection import ecg_beats
 from mmme.features.sampling import regular
 from mmme.interval import Interval
 from mmme.types import Sample, Stream

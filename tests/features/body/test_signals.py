@@ -22,6 +22,7 @@ from mmme.features.body.signals import (
     read_body,
 )
 from mmme.features.brain.eeg import eeg_features
+from mmme.features.brain.families import EEG_FAMILIES
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.types import Markers, Sample, Stream, Timeline
@@ -183,3 +184,38 @@ def test_settings_are_checked():
         describe_spans(
             read_body(timeline("S01", "skt"), BodySettings(signals=("skt",))), trials((12.0, 26.0)), baseline_s=1.0
         )
+
+
+def test_every_family_of_the_eeg_gives_the_columns_it_announces():
+    """With all families and all channels, columns are those known without a recording; what is missing has a reason."""
+    line = timeline("S01", "eeg")
+    settings = BodySettings(signals=("eeg",), eeg_features=tuple(EEG_FAMILIES), eeg_by="both")
+    table = describe_moments(read_body(line, settings), moments())
+
+    assert table.columns == body_columns(settings)
+    absent = table.columns.index("eeg_alpha_Pz")
+    assert table.reasons[table.reason[0, absent]] == "the recording has no such channel"
+    assert table.valid[0, table.columns.index("eeg_alpha_F3")]
+
+
+def test_muscle_over_the_scalp_is_measured_beside_the_quality():
+    """A burst of 80 Hz in all channels fills a quarter of a trial of 20 s; below 220 Hz nothing is measured."""
+    fs, rng = 500.0, np.random.default_rng(0)
+    t = np.arange(0, 60, 1 / fs)
+    x = rng.normal(0, 3e-6, (t.size, 4)).cumsum(axis=0) * 0.05
+    x[(t >= 20) & (t < 25)] += 2e-5 * np.sin(2 * np.pi * 80 * t[(t >= 20) & (t < 25)])[:, None]
+    line = Timeline(
+        "S01",
+        "01",
+        {"eeg": Stream("eeg", "eeg", t, x, "V", fs, ("F3", "F4", "Cz", "Oz"))},
+        Markers("eeg", np.empty(0), np.empty(0, dtype=np.int64)),
+        {},
+        {},
+    )
+    rows = trials((10.0, 30.0), (35.0, 55.0))
+    table = describe_quality(read_body(line, BodySettings(signals=("eeg",))), rows, whole=True)
+    share = table.X[:, table.columns.index("eeg_muscle_share")]
+    assert share == pytest.approx([0.25, 0.0], abs=0.02)
+
+    slow = describe_quality(read_body(timeline("S01", "eeg"), BodySettings(signals=("eeg",))), rows, whole=True)
+    assert slow.reasons[slow.reason[0, 1]].startswith("not measured: a rate below 220 Hz")

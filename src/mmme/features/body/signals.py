@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.features.body import ecg, eda, emg, ppg, rsp, skt
 from mmme.features.brain.cleaning import EegSettings, read_eeg
+from mmme.features.brain.connectivity import expect_measures
 from mmme.features.brain.families import EEG_FAMILIES
 from mmme.features.brain.muscle import muscle_overlap
 from mmme.features.brain.places import steps_with_channels
@@ -98,7 +99,9 @@ class BodySettings:
     eeg_features
         Families from `mmme.features.brain.families.EEG_FAMILIES`.
     eeg_by
-        ``"region"``, ``"channel"`` or ``"both"``.
+        ``"region"``, ``"channel"`` or ``"both"``; connectivity and networks are per region.
+    coupling
+        Measure of connectivity, from `mmme.features.brain.connectivity.MEASURES`.
 
     Examples
     --------
@@ -113,6 +116,7 @@ class BodySettings:
     eeg: EegSettings = field(default_factory=EegSettings)
     eeg_features: tuple[str, ...] = USUAL_EEG
     eeg_by: str = "region"
+    coupling: str = "wpli"
 
     def __post_init__(self) -> None:
         """Check names and limits."""
@@ -125,6 +129,8 @@ class BodySettings:
         for name in self.eeg_features:
             if name not in EEG_FAMILIES:
                 raise unknown_name("EEG feature", name, EEG_FAMILIES)
+        if {"connectivity", "networks"} & set(self.eeg_features):
+            expect_measures([self.coupling], over_time=False)
         if not 0.0 <= self.min_quality <= 1.0:
             raise ConfigError(f"min_quality: expected 0 to 1, got {self.min_quality}")
 
@@ -405,7 +411,8 @@ def _columns_of(signal: str, settings: BodySettings) -> tuple[str, ...]:
         return _COLUMNS[signal]
     montage = tuple(channel for region in REGIONS.values() for channel in region)
     families = [EEG_FAMILIES[name] for name in settings.eeg_features]
-    return tuple(dict.fromkeys(c for family in families for c in family.names(montage, by=settings.eeg_by)))
+    names = [f.names(measure=settings.coupling) if f.coupled else f.names(montage, by=settings.eeg_by) for f in families]
+    return tuple(dict.fromkeys(column for of_family in names for column in of_family))
 
 
 def _described(body: Body, samples: Sequence[Sample], groups_of: Callable[[str], Groups]) -> FeatureTable:
@@ -477,8 +484,11 @@ def _of_signal(body: Body, signal: str, occasions: Occasions) -> dict[str, Colum
 def _of_eeg(clean: Any, occasions: Occasions, settings: BodySettings) -> dict[str, Column]:
     """Columns of the EEG families; channels of the montage that the recording lacks are named."""
     made: dict[str, Column] = {}
-    for family in settings.eeg_features:
-        made |= EEG_FAMILIES[family].columns(clean, occasions, by=settings.eeg_by)
+    for family in (EEG_FAMILIES[name] for name in settings.eeg_features):
+        if family.coupled:
+            made |= family.columns(clean, occasions, measure=settings.coupling)
+        else:
+            made |= family.columns(clean, occasions, by=settings.eeg_by)
     n = len(occasions)
     for name in _columns_of("eeg", settings):
         if name not in made:

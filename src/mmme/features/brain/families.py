@@ -22,7 +22,9 @@ from mmme.features.brain.band_power import (
     relative_power_names,
 )
 from mmme.features.brain.complexity import entropy_columns, entropy_names, hjorth_columns, hjorth_names
+from mmme.features.brain.couplings import connectivity_columns, connectivity_names
 from mmme.features.brain.evoked import evoked_columns, evoked_names
+from mmme.features.brain.networks import network_columns, network_names
 from mmme.features.brain.time_frequency import time_frequency_columns, time_frequency_names
 from mmme.features.tables import Column
 
@@ -41,10 +43,13 @@ class Family:
     names
         Called with the names of the channels (needed unless ``by`` is ``"region"``) and ``by``; returns the names of those
         columns, in order, without a recording.
+    coupled
+        Both take the ``measure`` of connectivity in place of ``by``.
     """
 
     columns: Callable[..., dict[str, Column]]
     names: Callable[..., tuple[str, ...]]
+    coupled: bool = False
 
 
 EEG_FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -62,5 +67,7 @@ EEG_FAMILIES: Mapping[str, Family] = MappingProxyType(
         "hjorth": Family(hjorth_columns, hjorth_names),
         "entropy": Family(entropy_columns, entropy_names),
         "aperiodic": Family(aperiodic_columns, aperiodic_names),
+        "connectivity": Family(connectivity_columns, connectivity_names, coupled=True),
+        "networks": Family(network_columns, network_names, coupled=True),
     }
 )
