@@ -121,7 +121,7 @@ class Eeg(Section):
     by: Literal["region", "channel", "both"] = Field(default="region", description="What a feature is computed for.")
     coupling: str = Field(
         default="wpli",
-        description="Measure of connectivity and networks: wpli, pli, plv, coh, imcoh ... (docs/connectivity.md).",
+        description="Measure of connectivity and networks, for example wpli or plv; docs/connectivity.md.",
     )
     low_hz: float = Field(default=0.5, gt=0, le=10, description="Lower edge of the band-pass [Hz].")
     high_hz: float = Field(default=45.0, ge=20, le=100, description="Upper edge of the band-pass [Hz].")

@@ -102,14 +102,24 @@ class Verdict:
 
     def _shares(self, windows: Windows) -> NDArray[np.float64]:
         """Share of each window's time under each code, and outside, ``(n_causes + 2, k)``."""
-        edges = self.start_s + CELL_S * np.arange(self.codes.shape[1] + 1)
         shares = np.zeros((len(self.causes) + 2, windows.start_s.size))
+        codes, edges = self._near(windows)
         for code in range(len(self.causes) + 1):
-            time = np.concatenate([[0.0], np.cumsum(CELL_S * (self.codes == code).mean(axis=0))])
+            time = np.concatenate([[0.0], np.cumsum(CELL_S * (codes == code).mean(axis=0))])
             shares[code] = np.interp(windows.stop_s, edges, time) - np.interp(windows.start_s, edges, time)
         shares /= windows.duration_s
         shares[-1] = np.maximum(1.0 - shares[:-1].sum(axis=0), 0.0)
         return shares
+
+    def _near(self, windows: Windows) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """Cells from the first to the last window, and their edges: one trial need not look at an hour."""
+        n = self.codes.shape[1]
+        known = windows.start_s[np.isfinite(windows.start_s)]
+        first, last = 0, n
+        if known.size and n:
+            first = int(np.clip(np.floor((known.min() - self.start_s) / CELL_S), 0, n - 1))
+            last = int(np.clip(np.ceil((known.max() + windows.duration_s - self.start_s) / CELL_S), first + 1, n))
+        return self.codes[:, first:last], self.start_s + CELL_S * np.arange(first, last + 1)
 
 
 def verdict_from(signal: Regular, doubts: Mapping[str, NDArray[np.bool_]]) -> Verdict:

@@ -240,6 +240,8 @@ def spread(signal: Regular, windows: Windows) -> NDArray[np.float64]:
     [3.0, 0.0, 8.0]
     """
     n = min(windows.n_samples(signal), signal.x.size)
+    if n * windows.start_s.size < signal.x.size:  # few windows: filters over the whole recording would cost more
+        return np.asarray(np.ptp(cut(signal, windows), axis=1))
     middle = windows.first_sample(signal) + n // 2  # the filters' result at i covers the n samples from i - n // 2 on
     return np.asarray(maximum_filter1d(signal.x, n)[middle] - minimum_filter1d(signal.x, n)[middle])
 

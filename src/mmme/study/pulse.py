@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError
 from mmme.features.body.beats import beat_reasons, beats_from, rate
-from mmme.features.body.detection import find_beats
 from mmme.features.body.ecg import FLAT_V, LONGEST_RR_S, SHORTEST_RR_S
+from mmme.features.body.heart_detection import ecg_beats
 from mmme.features.face.rppg import MIN_SNR_DB, pulse_around, pulse_curve
 from mmme.features.sampling import expect_unit, regular, unreadable
 from mmme.features.windows import Windows
@@ -287,6 +287,6 @@ def _ecg_bpm(ecg: Stream, windows: Windows) -> NDArray[np.float64]:
     signal = regular(ecg)
     if not windows.start_s.size or unreadable(signal, flat=FLAT_V):
         return np.full(windows.start_s.shape, np.nan)
-    times = find_beats(signal).t_s
+    times, _ = ecg_beats(signal)
     beats = beats_from(times, signal, shortest_s=SHORTEST_RR_S, longest_s=LONGEST_RR_S, even=True)
     return np.where(beat_reasons(beats, signal, windows, flat=FLAT_V) == "", rate(beats, windows)[0], np.nan)

@@ -69,7 +69,10 @@ def test_an_inverted_ecg_gives_the_same_beats_and_says_so():
     up, down = ecg_features(ecg(STEP, 80.0), moments(20.0)), ecg_features(ecg(STEP, 80.0, sign=-1.0), moments(20.0))
 
     assert (up.origin["ecg_polarity"], down.origin["ecg_polarity"]) == ("upright", "inverted")
-    np.testing.assert_allclose(up.X, down.X, atol=0.3)
+    steady = [
+        i for i, name in enumerate(up.columns) if name != "hr_deceleration_s"
+    ]  # of a steady rate, any moment is lowest
+    np.testing.assert_allclose(up.X[:, steady], down.X[:, steady], atol=0.3)
 
 
 def test_variability_is_refused_in_short_windows():

@@ -10,7 +10,13 @@ from mmme.config import load_config
 from mmme.datasets.study import open_study
 from mmme.errors import DataError
 from mmme.features.body.rsp import read_rsp
-from mmme.features.body.signals import COLUMNS, SIGNALS, body_features
+from mmme.features.body.ecg import ecg_features
+from mmme.features.body.eda import eda_features
+from mmme.features.body.ppg import ppg_features
+from mmme.features.body.rsp import rsp_features
+from mmme.features.body.signals import USUAL_SIGNALS, BodySettings, body_columns, body_features
+from mmme.features.body.skt import skt_features
+from mmme.features.brain.eeg import eeg_features
 from mmme.features.windows import Windows
 from mmme.interval import Interval
 from mmme.simulate import StudyPlan, simulate_study
@@ -22,6 +28,16 @@ from mmme.study.recordings import aligned, cut_into_trials
 from mmme.trials.samples import grid_samples
 from mmme.types import Markers, Sample, Stream, Timeline
 from mmme.workers import Workers
+
+DESCRIBED = {
+    "eeg": eeg_features,
+    "ecg": ecg_features,
+    "ppg": ppg_features,
+    "eda": eda_features,
+    "rsp": rsp_features,
+    "skt": skt_features,
+}
+COLUMNS = {name: body_columns(BodySettings(signals=(name,))) for name in USUAL_SIGNALS}
 
 FS, LENGTH_S, APEXES = 250.0, 220.0, (40.0, 105.0, 170.0)
 UNITS = {"ecg": "V", "ppg": "V", "eda": "µS", "rsp": "V", "skt": "°C", "eeg": "V"}
@@ -62,7 +78,7 @@ def streams():
 
 @pytest.fixture(scope="module")
 def healthy(streams):
-    return {name: SIGNALS[name](stream, moments(*APEXES)) for name, stream in streams.items()}
+    return {name: DESCRIBED[name](stream, moments(*APEXES)) for name, stream in streams.items()}
 
 
 def timeline(streams):
@@ -122,7 +138,7 @@ def test_missing_samples_cost_the_windows_that_touch_them(streams, healthy, name
         x[(t >= 104.5) & (t < 107.5)] = np.nan
 
     spoiled = with_fault(streams, name, lost)[name]
-    table = SIGNALS[name](spoiled, moments(*APEXES))
+    table = DESCRIBED[name](spoiled, moments(*APEXES))
     check_hole(table, healthy[name])
 
 
@@ -131,7 +147,7 @@ def test_a_gap_in_the_times_is_missing_samples(streams, healthy, name):
     """A recorder that stopped for 3 s: as if the samples were NaN, and nothing is moved or joined."""
     stream = streams[name]
     keep = (stream.t < 104.5) | (stream.t >= 107.5)
-    table = SIGNALS[name](replace(stream, t=stream.t[keep], x=np.asarray(stream.x[:])[keep]), moments(*APEXES))
+    table = DESCRIBED[name](replace(stream, t=stream.t[keep], x=np.asarray(stream.x[:])[keep]), moments(*APEXES))
     check_hole(table, healthy[name])
 
 
@@ -152,7 +168,7 @@ def test_a_recording_of_seconds_has_reasons_and_no_crash(streams, name, seconds)
     """Whatever is too short for a filter, a beat or a breath says so."""
     stream = streams[name]
     n = int(seconds * FS)
-    table = SIGNALS[name](replace(stream, t=stream.t[:n], x=np.asarray(stream.x[:])[:n]), moments(seconds / 2, 40.0))
+    table = DESCRIBED[name](replace(stream, t=stream.t[:n], x=np.asarray(stream.x[:])[:n]), moments(seconds / 2, 40.0))
 
     assert_all_reasoned(table)
     assert np.isnan(own(table, name)[1]).all()
@@ -184,7 +200,7 @@ def test_numbers_of_another_unit_under_the_right_name_are_told(streams, name, co
     def spoil(x, _):
         x[...] = convert(x)
 
-    table = SIGNALS[name](with_fault(streams, name, spoil)[name], moments(*APEXES))
+    table = DESCRIBED[name](with_fault(streams, name, spoil)[name], moments(*APEXES))
     assert np.isnan(own(table, name)).all()
     texts = {text for text in why(table) if not text.startswith("no response")}
     assert any(re.search(reason, text) for text in texts), texts
@@ -197,7 +213,7 @@ def test_millivolts_called_volts_change_no_time(streams, healthy, name):
     def spoil(x, _):
         x *= 1e3
 
-    table = SIGNALS[name](with_fault(streams, name, spoil)[name], moments(*APEXES))
+    table = DESCRIBED[name](with_fault(streams, name, spoil)[name], moments(*APEXES))
     for j, column in enumerate(COLUMNS[name]):
         factor = 1e3 if re.search(r"_v$|_v_per_s$", column) else 1.0
         if np.isfinite(table.X[:, j]).all():
@@ -210,7 +226,7 @@ def test_a_disconnected_electrode_of_the_eeg_costs_only_itself(streams, healthy)
     def unplugged(x, _):
         x[:, EEG_NAMES.index("F5")] = 0.0
 
-    table = SIGNALS["eeg"](with_fault(streams, "eeg", unplugged)["eeg"], moments(*APEXES))
+    table = DESCRIBED["eeg"](with_fault(streams, "eeg", unplugged)["eeg"], moments(*APEXES))
     np.testing.assert_array_equal(np.isnan(table.X), np.isnan(healthy["eeg"].X))
     known = np.isfinite(table.X)
     assert np.median(np.abs(table.X[known] - healthy["eeg"].X[known])) < 0.1
@@ -221,7 +237,7 @@ def test_times_that_contradict_the_rate_are_one_error(streams):
     """500 Hz in the header, samples every 4 ms: every filter would be wrong, so nothing is computed."""
     for name in EVERY:
         with pytest.raises(DataError, match=f"stream '{name}': expected times at 500 Hz, got steps of 4.000 ms"):
-            SIGNALS[name](replace(streams[name], fs=500.0), moments(*APEXES))
+            DESCRIBED[name](replace(streams[name], fs=500.0), moments(*APEXES))
 
 
 def test_all_signals_faulty_at_once_still_make_a_table(streams):

@@ -164,7 +164,7 @@ def test_windows_of_low_quality_can_be_refused():
     """The heart rate across a flat stretch is refused for its quality, elsewhere it stays."""
     line = timeline("S01", "ecg")
     line.streams["ecg"].x[2800:3100] = 0.0
-    rows = moments() + [Sample("S01-60", "S01", "sad-1", "sad", 60.0, 60.0, 60.0, Interval(0.0, 80.0))]
+    rows = [*moments(), Sample("S01-60", "S01", "sad-1", "sad", 60.0, 60.0, 60.0, Interval(0.0, 80.0))]
     body = read_body(line, BodySettings(signals=("ecg",), min_quality=0.9))
     table = describe_moments(body, rows)
     why = [table.reasons[i] for i in table.reason[:, table.columns.index("hr_bpm")]]

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import median_filter
+from scipy.signal import periodogram
 
 from mmme.features.sampling import Regular
 from mmme.features.windows import Windows, either, first_reason, slope, unusable
@@ -22,12 +25,14 @@ __all__ = [
     "Beats",
     "beat_reasons",
     "beats_from",
+    "interval_spectra",
     "log_ratio",
     "mean_per_window",
     "rate",
     "rate_course",
     "rate_slope",
     "rmssd_sdnn",
+    "spectral_power",
 ]
 
 #: Intervals that differ by more than this share from the median of the 11 around them are missed or extra beats.
@@ -260,3 +265,59 @@ def _sums(values: NDArray[Any], first: NDArray[Any], last: NDArray[Any]) -> NDAr
     """Sum ``values[first:last]`` for many pairs; indices beyond the end count as the end."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray(total[np.minimum(last, values.size)] - total[np.minimum(first, values.size)])
+
+
+def spectral_power(beats: Beats, windows: Windows, bands_hz: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
+    """
+    Absolute power of the interval lengths in each band, never normalised [ms²].
+
+    Accepted intervals are joined by a cubic spline, sampled at 4 Hz, and each window's straight line is removed; Hann
+    periodogram. Power relative to the total would depend on the length of the window.
+
+    Returns
+    -------
+    power_ms2 : (k, n_bands) float64
+        NaN where the recording holds fewer than 4 accepted intervals or the window leaves their time.
+
+    References
+    ----------
+    Task Force of the ESC and NASPE (1996), doi:10.1161/01.CIR.93.5.1043.
+    """
+    power = np.full((windows.start_s.size, len(bands_hz)), np.nan)
+    usable, f, density = interval_spectra(beats, windows)
+    for j, (low, high) in enumerate(bands_hz):
+        inside = (f >= low) & (f < high)
+        if usable.any():
+            power[usable, j] = density[:, inside].sum(axis=1) * (f[1] - f[0])
+    return power
+
+
+def interval_spectra(beats: Beats, windows: Windows) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Density of the interval lengths of windows; see `spectral_power`.
+
+    Returns
+    -------
+    usable : (k,) bool
+        Windows that have one.
+    f : (n_frequencies,)
+        [Hz].
+    density : (n_usable, n_frequencies)
+        [ms²/Hz].
+    """
+    none = np.zeros(windows.start_s.size, dtype=bool), np.zeros(0), np.zeros((0, 0))
+    if beats.accepted.sum() < 4:
+        return none
+    at_s, length_ms = beats.t_s[1:][beats.accepted], beats.interval_s[beats.accepted] * 1e3
+    t = np.arange(at_s[0], at_s[-1], 1.0 / COURSE_HZ)
+    n = round(windows.duration_s * COURSE_HZ)
+    # The first interval ends one beat into the recording: half an interval may be missing at either end.
+    first = np.rint((windows.start_s - t[0]) * COURSE_HZ).astype(np.int64)
+    slack = round(1.5 * COURSE_HZ)
+    usable = (first >= -slack) & (first + n <= t.size + slack) & (t.size >= n)
+    if not usable.any():
+        return none
+    course = CubicSpline(at_s, length_ms)(t)
+    rows = sliding_window_view(course, n)[np.clip(first[usable], 0, t.size - n)]
+    f, density = periodogram(rows, COURSE_HZ, window="hann", detrend="linear", axis=1)
+    return usable, f, density

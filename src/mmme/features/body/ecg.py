@@ -1,7 +1,7 @@
 """
 Heart rate and its variability around a moment, from the ECG.
 
-R peaks are found once per recording (`mmme.features.body.detection.find_beats`); everything else is counting.
+R peaks are found once per recording (`mmme.features.body.heart_detection.find_beats`); everything else is counting.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mmme.features.body.beat_likeness import beat_doubts, thinned
 from mmme.features.body.beats import Beats, beat_reasons, beats_from, rate, rate_course, rate_slope, rmssd_sdnn
-from mmme.features.body.detection import FoundBeats, corrected_beats, find_beats
 from mmme.features.body.doubts import at_limit, still
-from mmme.features.body.hrv import HRV_COLUMNS, hrv_columns
+from mmme.features.body.heart_detection import corrected_beats, find_beats
+from mmme.features.body.hrv import HRV_COLUMNS, NEEDS_S, hrv_columns
 from mmme.features.quality import Verdict, verdict_from
 from mmme.features.sampling import Regular, expect_unit, regular, unreadable
 from mmme.features.tables import Column, feature_table
@@ -43,10 +43,6 @@ FLAT_V = 1e-6
 SHORTEST_RR_S, LONGEST_RR_S = 0.33, 2.0
 #: A beat that resembles the median beat less than this is none (Orphanidou et al. 2015, doi:10.1109/JBHI.2014.2338351).
 LEAST_R = 0.66
-#: Around an R peak this much is compared [s].
-BEFORE_R_S, AFTER_R_S = 0.2, 0.3
-#: Longer without a beat, none was found.
-LONGEST_WITHOUT_S = 3.0
 #: Samples of this rate suffice to say where a recording is flat, torn or over [Hz].
 KEPT_HZ = 50.0
 SLOPE_S = 2.0
@@ -68,9 +64,7 @@ class Heart:
     beats
         As found; odd intervals are set aside.
     corrected
-        After missed, extra and misplaced beats were corrected: for variability only.
-    doubtful_s : (n,) float64
-        Times of beats that were added, removed or moved [s].
+        After missed, extra and misplaced beats were corrected: for variability in windows with odd intervals only.
     origin
         How it was read.
     """
@@ -80,7 +74,6 @@ class Heart:
     signal: Regular
     beats: Beats
     corrected: Beats
-    doubtful_s: NDArray[np.float64]
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,7 +83,8 @@ def read_ecg(stream: Stream) -> Heart:
 
     On simulated beats of which 0.5 % were taken out and 0.5 % invented, the heart rate of a minute is nearer the truth when
     odd intervals are set aside (0.6 bpm at worst against 1.0), RMSSD and SDNN when beats are corrected (2 % for 95 % of the
-    minutes against 15 to 25 %): each has its own beats.
+    minutes against 15 to 25 %): each has its own beats. Regular alternation is taken for misplaced beats by the correction,
+    so that it is used only where an interval is odd.
 
     Parameters
     ----------
@@ -119,64 +113,24 @@ def read_ecg(stream: Stream) -> Heart:
     signal = regular(stream)
     none = Beats(np.empty(0), np.empty(0, dtype=bool))
     if refused := unreadable(signal, flat=FLAT_V):
-        kept = _kept(signal)
-        return Heart(
-            refused, verdict_from(kept, {refused: np.ones(kept.t.size, dtype=bool)}), kept, none, none, np.empty(0)
-        )
+        kept = thinned(signal, KEPT_HZ)
+        return Heart(refused, verdict_from(kept, {refused: np.ones(kept.t.size, dtype=bool)}), kept, none, none)
     found = find_beats(signal)
     limits = {"shortest_s": SHORTEST_RR_S, "longest_s": LONGEST_RR_S}
     beats = beats_from(found.t_s, signal, **limits, even=True)
     times = corrected_beats(found.t_s)
     corrected = beats_from(times, signal, **limits, even=False)
-    doubtful = np.sort(np.setxor1d(times, found.t_s))
-    verdict = verdict_from(found.coarse, _doubts(signal, found))
-    polarity = {"polarity": "inverted" if found.inverted else "upright", "corrected": f"{doubtful.size} beats"}
-    return Heart("", verdict, _kept(found.coarse), beats, corrected, doubtful, polarity)
-
-
-def _kept(signal: Regular) -> Regular:
-    """Every few samples: the range of those is the range of all, but for the tips of the beats."""
-    q = max(1, int(signal.fs_hz // KEPT_HZ))
-    starts = np.arange(0, signal.t.size, q)
-    return Regular(signal.t[::q].copy(), signal.x[::q].copy(), np.logical_or.reduceat(signal.bad, starts), signal.fs_hz / q)
-
-
-def _doubts(signal: Regular, found: FoundBeats) -> dict[str, NDArray[np.bool_]]:
-    """Marks of what speaks against samples of the coarse recording."""
-    coarse = found.coarse
-    n = coarse.t.size
-    edges = np.concatenate([[0], found.places, [n - 1]])
-    without, unlike = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
-        if b - a > LONGEST_WITHOUT_S * coarse.fs_hz:
-            without[a:b] = True
-    r = _likeness(found)
-    middle = (found.places[1:] + found.places[:-1]) // 2
-    starts, stops = np.concatenate([found.places[:1], middle]), np.concatenate([middle, found.places[-1:]])
-    for i in np.flatnonzero(r < LEAST_R):
-        unlike[starts[i] : stops[i] + 1] = True
-    return {
-        "signal is flat": still(coarse, flat=FLAT_V, least_s=1.0),
-        "signal is clipped": at_limit(signal, coarse, least_s=0.01),
-        "no beats were found": without,
-        "beats do not resemble the others": unlike,
+    doubts = {
+        "signal is flat": still(found.coarse, flat=FLAT_V, least_s=1.0),
+        "signal is clipped": at_limit(signal, found.coarse, least_s=0.01),
+        **beat_doubts(found.coarse, found.clean, found.places, least_r=LEAST_R, before_s=0.2, after_s=0.3, word="beats"),
     }
-
-
-def _likeness(found: FoundBeats) -> NDArray[np.float64]:
-    """Correlation of each beat with the median beat, ``(n_beats,)``; 1 at the ends, where it is not whole."""
-    before, after = round(BEFORE_R_S * found.coarse.fs_hz), round(AFTER_R_S * found.coarse.fs_hz)
-    r = np.ones(found.places.size)
-    whole = (found.places >= before) & (found.places < found.clean.size - after)
-    if whole.sum() < 5:
-        return r
-    rows = sliding_window_view(found.clean, before + after)[found.places[whole] - before]
-    usual = np.median(rows, axis=0)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    usual = usual - usual.mean()
-    size = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * np.sqrt(usual @ usual)
-    r[whole] = np.divide(rows @ usual, size, out=np.zeros(size.size), where=size > 0)
-    return r
+    verdict = verdict_from(found.coarse, doubts)
+    origin = {
+        "polarity": "inverted" if found.inverted else "upright",
+        "intervals_set_aside": str(int((~beats.accepted).sum())),
+    }
+    return Heart("", verdict, thinned(found.coarse, KEPT_HZ), beats, corrected, origin)
 
 
 def ecg_features(
@@ -264,16 +218,19 @@ def ecg_columns(heart: Heart, occasions: Occasions, *, slope_s: float = SLOPE_S)
     windows = occasions.windows
     why = beat_reasons(heart.beats, heart.signal, windows, flat=FLAT_V)
     made = _rate_columns(heart, occasions, why, slope_s)
-    aside = np.maximum(rmssd_sdnn(heart.corrected, windows)[2], _doubtful_share(heart, windows))
-    made |= hrv_columns(heart.corrected, windows, why, aside)
+    aside = rmssd_sdnn(heart.beats, windows)[2]
+    made |= _variability(heart, windows, why, aside)
     return {name: made[name] for name in COLUMNS}
 
 
-def _doubtful_share(heart: Heart, windows: Windows) -> NDArray[np.float64]:
-    """Share of each window's beats that were added, removed or moved."""
-    n = heart.corrected.count(windows)
-    first, last = np.searchsorted(heart.doubtful_s, [windows.start_s, windows.stop_s])
-    return np.asarray((last - first) / np.maximum(n, 1))
+def _variability(heart: Heart, windows: Windows, why: NDArray[np.str_], aside: NDArray[np.float64]) -> dict[str, Column]:
+    """Variability of the beats as found; of corrected ones in windows in which an interval was set aside."""
+    found = hrv_columns(heart.beats, windows, why, aside)
+    odd = aside > 0
+    if not odd.any() or windows.duration_s < min(NEEDS_S.values()):
+        return found
+    mended = hrv_columns(heart.corrected, windows, np.where(odd, why, "not needed"), aside)
+    return {name: (np.where(odd, mended[name][0], values), reasons) for name, (values, reasons) in found.items()}
 
 
 def _rate_columns(heart: Heart, occasions: Occasions, why: NDArray[np.str_], slope_s: float) -> dict[str, Column]:

@@ -2,9 +2,9 @@
 R peaks and pulses of a whole recording.
 
 Only NeuroKit2's cleaners and peak finders are used, once per recording and at a lower rate; what they find is then moved
-to where it is in the samples as recorded. Its ``*_process`` functions and ``hrv()`` are not used: they spend most of their time on
-delineation, quality and entropies that no short window supports, and some of their defaults are relative to the recording
-(thresholds) or to its length (normalised HRV power).
+to where it is in the samples as recorded. Its ``*_process`` functions and ``hrv()`` are not used: they spend most of their
+time on delineation, quality and entropies that no short window supports, and some of their defaults are relative to the
+recording (thresholds) or to its length (normalised HRV power).
 
 References
 ----------
@@ -13,6 +13,7 @@ Makowski et al. (2021), NeuroKit2, doi:10.3758/s13428-020-01516-y.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from mmme.features.sampling import Regular, decimated
 
-__all__ = ["ECG_HZ", "PPG_HZ", "ecg_beats", "ppg_pulses"]
+__all__ = ["ECG_HZ", "PPG_HZ", "FoundBeats", "corrected_beats", "ecg_beats", "find_beats", "ppg_pulses"]
 
 # Lower rates are faster; peaks are moved back onto the samples as recorded.
 ECG_HZ = 250.0
@@ -29,11 +30,40 @@ PPG_HZ = 100.0
 #: What the peak finders raise when a signal holds no peaks at all (white noise, a ramp).
 NO_PEAKS = (IndexError, ValueError, ZeroDivisionError)
 
+#: Fewer cannot be compared with their neighbours.
+LEAST_BEATS = 20
+
 Times = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-def ecg_beats(signal: Regular) -> tuple[Times, bool]:
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundBeats:
+    """
+    R peaks, and the cleaned recording they were found in.
+
+    Parameters
+    ----------
+    t_s : (n_beats,) float64
+        Times of the R peaks [s], to a sample as recorded.
+    places : (n_beats,) int64
+        Where they are in ``clean``.
+    clean : (n,) float64
+        At about 250 Hz, upright.
+    coarse
+        The recording at that rate, as it was.
+    inverted
+        True where the largest deflections point down.
+    """
+
+    t_s: Times
+    places: Index
+    clean: NDArray[np.float64]
+    coarse: Regular
+    inverted: bool
+
+
+def find_beats(signal: Regular) -> FoundBeats:
     """
     Find R peaks.
 
@@ -45,20 +75,13 @@ def ecg_beats(signal: Regular) -> tuple[Times, bool]:
     signal
         ECG in V at its own rate.
 
-    Returns
-    -------
-    t_s : (n_beats,) float64
-        Times of the R peaks [s].
-    inverted
-        True where the largest deflections point down.
-
     Examples
     --------
     >>> import neurokit2 as nk
     >>> x = nk.ecg_simulate(duration=20, sampling_rate=250, heart_rate=60, random_state=1)
     >>> t = np.arange(x.size) / 250
-    >>> beats, inverted = ecg_beats(Regular(t, x * 1e-3, np.zeros(x.size, dtype=bool), 250.0))
-    >>> 19 <= beats.size <= 21, inverted
+    >>> found = find_beats(Regular(t, x * 1e-3, np.zeros(x.size, dtype=bool), 250.0))
+    >>> 19 <= found.t_s.size <= 21, found.inverted
     (True, False)
     """
     import neurokit2 as nk
@@ -67,17 +90,78 @@ def ecg_beats(signal: Regular) -> tuple[Times, bool]:
     clean: NDArray[np.float64] = np.asarray(nk.ecg_clean(coarse.x, sampling_rate=coarse.fs_hz))
     inverted = _points_down(clean, int(2 * coarse.fs_hz))
     sign = -1.0 if inverted else 1.0
+    clean = sign * clean
+    nothing = np.empty(0, dtype=np.int64)
     try:
-        found: dict[str, Any] = nk.ecg_peaks(sign * clean, sampling_rate=coarse.fs_hz)[1]
+        found: dict[str, Any] = nk.ecg_peaks(clean, sampling_rate=coarse.fs_hz)[1]
     except NO_PEAKS:
-        return np.empty(0), inverted
+        return FoundBeats(np.empty(0), nothing, clean, coarse, inverted)
     peaks: Index = np.asarray(found["ECG_R_Peaks"], dtype=np.int64)
     q = round(signal.fs_hz / coarse.fs_hz)
     reach = max(1, round(0.012 * signal.fs_hz))
     near = peaks[:, None] * q + np.arange(-reach, reach + 1)
     near = np.clip(near, 0, signal.x.size - 1)
     fine = np.take_along_axis(near, np.argmax(sign * signal.x[near], axis=1)[:, None], axis=1)[:, 0]
-    return signal.t[np.unique(fine)], inverted
+    _, kept = np.unique(fine, return_index=True)
+    return FoundBeats(signal.t[fine[kept]], peaks[kept], clean, coarse, inverted)
+
+
+def corrected_beats(t_s: Times) -> Times:
+    """
+    Correct beats that were missed, invented or misplaced, by the rules of Kubios.
+
+    Parameters
+    ----------
+    t_s : (n,)
+        Times of beats [s].
+
+    Returns
+    -------
+    (m,) float64
+        Times [s]; as given where there are too few to compare.
+
+    References
+    ----------
+    Lipponen & Tarvainen (2019), doi:10.1080/03091902.2019.1640306.
+
+    Examples
+    --------
+    >>> t = np.delete(np.arange(60.0) * 0.8 + 0.1 * np.sin(np.arange(60)), 20)
+    >>> corrected_beats(t).size
+    60
+    """
+    import neurokit2 as nk
+
+    if t_s.size < LEAST_BEATS:
+        return t_s
+    at_ms = np.unique(np.rint((t_s - t_s[0]) * 1e3).astype(np.int64))
+    try:
+        made = nk.signal_fixpeaks(at_ms, sampling_rate=1000, iterative=True, method="Kubios")[1]
+    except NO_PEAKS:
+        return t_s
+    times = np.unique(np.asarray(made, dtype=np.float64)) * 1e-3 + t_s[0]
+    # beats that were left alone keep their own time, to the sample
+    nearest = np.clip(np.searchsorted(t_s, times), 1, t_s.size - 1)
+    nearest -= times - t_s[nearest - 1] < t_s[nearest] - times
+    same = np.abs(t_s[nearest] - times) < 1e-3
+    times[same] = t_s[nearest[same]]
+    return np.unique(times)
+
+
+def ecg_beats(signal: Regular) -> tuple[Times, bool]:
+    """
+    Find R peaks; the times [s] of `find_beats`, and whether the ECG is upside down.
+
+    Examples
+    --------
+    >>> import neurokit2 as nk
+    >>> x = nk.ecg_simulate(duration=20, sampling_rate=250, heart_rate=60, random_state=1)
+    >>> t = np.arange(x.size) / 250
+    >>> ecg_beats(Regular(t, x * 1e-3, np.zeros(x.size, dtype=bool), 250.0))[1]
+    False
+    """
+    found = find_beats(signal)
+    return found.t_s, found.inverted
 
 
 def _points_down(clean: NDArray[np.float64], block: int) -> bool:

@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.signal import periodogram
 
-from mmme.features.body.beats import COURSE_HZ, Beats, rmssd_sdnn
+from mmme.features.body.beats import Beats, interval_spectra, rmssd_sdnn, spectral_power
 from mmme.features.tables import Column
 from mmme.features.windows import Windows, either, first_reason, too_short
 
@@ -25,8 +23,8 @@ __all__ = ["HRV_COLUMNS", "NEEDS_S", "SET_ASIDE_SHARE", "fragmentation", "hrv_co
 
 #: Shortest window of each measure [s]. Against 180 s, RMSSD was off by 15 % at 30 s and 35 % at 4 s, SDNN by 25 % at 60 s
 #: (medians of 32 segments of 3 people, so only a guide); HF needs 60 s and LF 120 s (Task Force 1996,
-#: doi:10.1161/01.CIR.93.5.1043; Shaffer & Ginsberg 2017, doi:10.3389/fpubh.2017.00258); entropy and scaling need beats by the
-#: hundred.
+#: doi:10.1161/01.CIR.93.5.1043; Shaffer & Ginsberg 2017, doi:10.3389/fpubh.2017.00258); entropy and scaling need
+#: beats by the hundred.
 NEEDS_S: Mapping[str, float] = MappingProxyType(
     {
         "hrv_rmssd_ms": 30.0,
@@ -83,8 +81,8 @@ def hrv_columns(beats: Beats, windows: Windows, why: NDArray[np.str_], aside: ND
     dict of str to Column
         `HRV_COLUMNS`, in order: RMSSD, SDNN [ms]; HF, LF power [ms²] and LF/HF; mean interval [ms], SDSD [ms], pNN50, pNN20
         [%], coefficient of variation, median absolute deviation [ms]; LF and HF in shares of their sum; frequency of the
-        largest HF power [Hz]; SD1, SD2 [ms] and SD1/SD2 (Poincaré); sample entropy (m 2, tolerance 0.2 SD), scaling exponent
-        over 4 to 16 beats; fragmentation: PIP [%], IALS, PSS [%], PAS [%].
+        largest HF power [Hz]; SD1, SD2 [ms] and SD1/SD2 (Poincaré); sample entropy (m 2, tolerance 0.2 SD), scaling
+        exponent over 4 to 16 beats; fragmentation: PIP [%], IALS, PSS [%], PAS [%].
 
     References
     ----------
@@ -194,24 +192,12 @@ def _time(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
 
 def _frequency(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
     """Power of the interval lengths in bands [ms²]; see `mmme.features.body.beats.spectral_power`."""
-    k = windows.start_s.size
-    lf, hf, peak = np.full(k, np.nan), np.full(k, np.nan), np.full(k, np.nan)
-    ok = beats.accepted
-    if ok.sum() >= 4:
-        at_s, length_ms = beats.t_s[1:][ok], beats.interval_s[ok] * 1e3
-        course = CubicSpline(at_s, length_ms)
-        n = round(windows.duration_s * COURSE_HZ)
-        # The first interval ends one beat into the recording: half an interval may be missing at either end.
-        usable = (windows.start_s >= at_s[0] - 1.5) & (windows.stop_s <= at_s[-1] + 1.5)
-        start = np.clip(windows.start_s[usable], at_s[0], max(at_s[0], at_s[-1] - n / COURSE_HZ))
-        if usable.any() and n >= 8:
-            rows = course(start[:, None] + np.arange(n) / COURSE_HZ)
-            f, density = periodogram(rows, COURSE_HZ, window="hann", detrend="linear", axis=1)
-            lf[usable], hf[usable] = (
-                density[:, (f >= low) & (f < high)].sum(axis=1) * (f[1] - f[0]) for low, high in (LF_HZ, HF_HZ)
-            )
-            inside = (f >= HF_HZ[0]) & (f < HF_HZ[1])
-            peak[usable] = f[inside][np.argmax(density[:, inside], axis=1)]
+    hf, lf = spectral_power(beats, windows, (HF_HZ, LF_HZ)).T
+    peak = np.full(windows.start_s.size, np.nan)
+    usable, f, density = interval_spectra(beats, windows)
+    inside = (f >= HF_HZ[0]) & (f < HF_HZ[1])
+    if usable.any():
+        peak[usable] = f[inside][np.argmax(density[:, inside], axis=1)]
     both = np.where(lf + hf > 0, lf + hf, np.nan)
     return {
         "hrv_hf_ms2": hf,

@@ -13,10 +13,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mmme.features.brain.clean import CleanEeg
-from mmme.features.brain.spectra import BLOCK
 from mmme.features.windows import SAME_S, Occasions, either, first_reason
 
 __all__ = ["epochs", "event_reasons", "event_samples", "lags"]
+
+#: Values in one block of epochs (4 MB).
+BLOCK = 1_000_000
 
 
 def event_samples(clean: CleanEeg, at_s: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -24,8 +24,8 @@ BANDS_HZ: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 #: A band needs this many cycles of its lowest frequency in the window.
 CYCLES = 3.0
-#: Values in one block of the spectral estimate: 2 MB stay in cache, which saves a third of the time.
-BLOCK = 500_000
+#: Values in one block of the spectral estimate: 0.8 MB stay in cache, which saves a third of the time.
+BLOCK = 200_000
 #: Multitaper: half a bandwidth of 2 / T, of which 3 tapers are well concentrated.
 TIME_BANDWIDTH, N_TAPERS = 2.0, 3
 #: Tapers of windows of more than four times as many samples are interpolated between so many.
@@ -146,12 +146,14 @@ def over_spectra(
     last = frequencies(n, fs_hz, method=method).size
     estimate = _multitaper if method == "multitaper" else _welch
     views = sliding_window_view(np.asarray(x, dtype=np.float32), n, axis=1)
-    step = max(1, BLOCK // (x.shape[0] * n))
-    blocks = []
-    for a in range(0, first.size, step):
-        density = estimate(views[:, first[a : a + step]], fs_hz, last)
-        blocks.append(np.moveaxis(reduce(density), 0, 1).astype(np.float64))
-    return np.concatenate(blocks)
+    together = max(1, min(x.shape[0], BLOCK // n))
+    step = max(1, BLOCK // (together * n))
+    parts = []
+    for c in range(0, x.shape[0], together):
+        some = views[c : c + together]
+        blocks = [reduce(estimate(some[:, first[a : a + step]], fs_hz, last)) for a in range(0, first.size, step)]
+        parts.append(np.concatenate(blocks, axis=1))
+    return np.moveaxis(np.concatenate(parts), 0, 1).astype(np.float64)
 
 
 def _multitaper(rows: NDArray[np.float32], fs_hz: float, last: int) -> NDArray[np.float32]:
