@@ -9,11 +9,10 @@ import pytest
 from mmme.config import load_config
 from mmme.datasets.study import open_study
 from mmme.errors import DataError
-from mmme.features.body.rsp import read_rsp
 from mmme.features.body.ecg import ecg_features
 from mmme.features.body.eda import eda_features
 from mmme.features.body.ppg import ppg_features
-from mmme.features.body.rsp import rsp_features
+from mmme.features.body.rsp import read_rsp, rsp_features
 from mmme.features.body.signals import USUAL_SIGNALS, BodySettings, body_columns, body_features
 from mmme.features.body.skt import skt_features
 from mmme.features.brain.eeg import eeg_features
@@ -46,6 +45,8 @@ EVERY = (*PERIPHERAL, "eeg")
 READERS = {"rsp": read_rsp}
 #: About the moments, not about the recording.
 OF_MOMENTS = {"scr_overlap"}
+#: About two signals.
+OF_TWO = {"pulse_transit_s", "pulse_transit_change_s", "rsp_rsa_ms"}
 
 
 def moments(*apexes):
@@ -92,7 +93,7 @@ def assert_all_reasoned(table):
 
 def own(joined, name):
     """Columns of one signal in a joined table, as far as they are measured."""
-    return joined.X[:, [joined.columns.index(c) for c in COLUMNS[name] if c not in OF_MOMENTS]]
+    return joined.X[:, [joined.columns.index(c) for c in COLUMNS[name] if c not in OF_MOMENTS | OF_TWO]]
 
 
 def with_fault(streams, name, spoil):
