@@ -25,6 +25,10 @@ __all__ = ["Regular", "decimated", "expect_unit", "regular", "unreadable"]
 GAP_STEPS = 1.5
 #: `scipy.signal.resample_poly` looks this many output samples to each side; a bad sample spoils that much.
 REACH = 10
+#: The median step may differ from the nominal by this share.
+RATE_WITHIN = 0.01
+#: Samples that are worked on at a time, so that no copies of all times are made.
+BLOCK = 1 << 16
 #: Shorter recordings hold too little for any filter used here.
 SHORTEST_S = 5.0
 
@@ -89,12 +93,14 @@ def expect_unit(stream: Stream, unit: str) -> None:
         )
 
 
-def _rate(stream: Stream) -> float:
+def _rate(stream: Stream, t: NDArray[np.float64]) -> float:
     """Nominal rate where the times confirm it, else the rate of the times."""
-    measured = 1.0 / float(np.median(np.diff(stream.t)))
+    if stream.fs is not None and _confirmed(t, stream.fs):
+        return stream.fs
+    measured = 1.0 / float(np.median(np.diff(t)))
     if stream.fs is None:
         return measured
-    if abs(measured / stream.fs - 1.0) > 0.01:
+    if abs(measured / stream.fs - 1.0) > RATE_WITHIN:
         raise DataError(
             f"stream '{stream.name}': expected times at {stream.fs:g} Hz, got steps of {1e3 / measured:.3f} ms "
             f"({measured:.2f} Hz); is the nominal rate wrong?"
@@ -102,12 +108,29 @@ def _rate(stream: Stream) -> float:
     return stream.fs
 
 
+def _confirmed(t: NDArray[np.float64], fs_hz: float) -> bool:
+    """Tell whether the median step is certainly within 1 % of the nominal: fewer than half are shorter, fewer than half longer."""
+    shortest, longest = (1 + 1e-9) / (1 + RATE_WITHIN) / fs_hz, (1 - 1e-9) / (1 - RATE_WITHIN) / fs_hz
+    shorter = longer = 0
+    for first in range(0, t.size - 1, BLOCK):
+        steps = np.diff(t[first : first + BLOCK + 1])
+        shorter += int(np.count_nonzero(steps < shortest))
+        longer += int(np.count_nonzero(steps > longest))
+    return 2 * max(shorter, longer) < t.size - 2
+
+
+def _torn(t: NDArray[np.float64], fs_hz: float) -> bool:
+    """Tell whether any step is a gap."""
+    blocks = (np.diff(t[first : first + BLOCK + 1]) for first in range(0, t.size - 1, BLOCK))
+    return any(float(steps.max()) * fs_hz > GAP_STEPS for steps in blocks)
+
+
 def _bridged(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Straight lines over what is not finite, per channel, and where that was (in any channel)."""
     finite = np.isfinite(x)
+    if finite.all():
+        return x, np.zeros(x.shape[0], dtype=bool)
     bad = ~(finite if x.ndim == 1 else finite.all(axis=1))
-    if not bad.any():
-        return x, bad
     x = x.copy()
     for column, ok in zip(np.atleast_2d(x.T), np.atleast_2d(finite.T), strict=True):  # views: rows of x.T are columns of x
         column[~ok] = np.interp(np.flatnonzero(~ok), np.flatnonzero(ok), column[ok]) if ok.any() else 0.0
@@ -145,10 +168,10 @@ def regular(stream: Stream) -> Regular:
         raise DataError(f"stream '{stream.name}': expected samples of shape (n,) or (n, n_channels), got {x.shape}")
     if x.ndim == 2 and x.shape[1] == 1:
         x = x[:, 0]
-    fs_hz = _rate(stream)
     t = np.asarray(stream.t, dtype=np.float64)
-    steps = np.diff(t) * fs_hz
-    if np.any(steps > GAP_STEPS):
+    fs_hz = _rate(stream, t)
+    if _torn(t, fs_hz):
+        steps = np.diff(t) * fs_hz
         place = np.concatenate([[0], np.cumsum(np.maximum(1, np.rint(steps).astype(np.int64)))])
         holed = np.full((int(place[-1]) + 1, *x.shape[1:]), np.nan)
         holed[place] = x
