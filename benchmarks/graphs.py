@@ -1,8 +1,9 @@
 """
 Time of measures of networks of 64 nodes, against networkx.
 
-Prints the table of docs/connectivity.md and exits with 1 where efficiency or clustering with weights is less than
-30 times as fast, without weights less than 12 times, or numbers differ. Median CPU time per network, by turns, one BLAS thread; mmme measures 48 networks at once.
+Prints the table of docs/connectivity.md and exits with 1 where efficiency or clustering with weights is less than 30 times
+as fast, without weights less than 12 times, or numbers differ. Median CPU time per network, by turns, one BLAS thread; mmme
+measures 48 networks at once.
 """
 
 from __future__ import annotations
