@@ -71,6 +71,28 @@ def test_a_wrong_nominal_rate_is_refused():
         regular(stream(np.ones(100), t=np.arange(100) / 1000))
 
 
+@given(
+    share=st.sampled_from([0.985, 0.9899, 0.9901, 0.995, 1.0, 1.005, 1.0099, 1.0101, 1.015]),
+    n=st.integers(3, 40),
+    longer=st.integers(0, 40),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_rate_is_confirmed_by_the_median_step(share, n, longer, seed):
+    """Without sorting the steps, the verdict on the nominal rate is that of their median, however many are lost or jitter."""
+    rng = np.random.default_rng(seed)
+    steps = share * (1 + rng.uniform(-1e-4, 1e-4, n))
+    steps[: min(longer, n)] *= 3.0
+    t = np.concatenate([[0.0], np.cumsum(steps)]) / 100.0
+    wrong = abs(1.0 / np.median(np.diff(t)) / 100.0 - 1.0) > 0.01
+
+    if wrong:
+        with pytest.raises(DataError, match="expected times at 100 Hz"):
+            regular(stream(np.ones(t.size), t=t))
+    else:
+        assert regular(stream(np.ones(t.size), t=t)).fs_hz == 100.0
+
+
 def test_video_is_refused():
     """Body signals have one or two dimensions."""
     with pytest.raises(DataError, match=r"expected samples of shape \(n,\) or \(n, n_channels\), got \(3, 2, 2\)"):

@@ -167,7 +167,7 @@ def test_volume_conduction_is_seen_by_coherence_and_not_by_lags():
 
 @pytest.mark.parametrize("n_looks", [10, 30])
 def test_uncoupled_channels_stay_at_the_level_of_chance(n_looks):
-    """Means over 190 pairs of noise: PLV sqrt(pi / 4 n), PLI sqrt(2 / pi n), within 10 %; unbiased measures 0 within 0.02."""
+    """Means over 190 pairs of noise, as docs/connectivity.md says, within 10 %; unbiased measures 0 within 0.02."""
     x = np.random.default_rng(0).normal(size=(n_looks, 20, 500))
     _, found = connectivity_over_epochs(x, FS, MEASURES, low_hz=4.0, high_hz=45.0)
     pair = np.triu_indices(20, 1)
@@ -175,8 +175,20 @@ def test_uncoupled_channels_stay_at_the_level_of_chance(n_looks):
     assert mean["plv"] == pytest.approx(np.sqrt(np.pi / (4 * n_looks)), rel=0.1)
     assert mean["coh"] == pytest.approx(np.sqrt(np.pi / (4 * n_looks)), rel=0.1)
     assert mean["pli"] == pytest.approx(np.sqrt(2 / (np.pi * n_looks)), rel=0.1)
+    assert mean["wpli"] == pytest.approx({10: 0.36, 30: 0.21}[n_looks], rel=0.1)
+    assert mean["ciplv"] == pytest.approx({10: 0.19, 30: 0.11}[n_looks], rel=0.1)
     for name in ("ppc", "pli2_unbiased", "wpli2_debiased", "imcoh"):
         assert mean[name] == pytest.approx(0.0, abs=0.02), name
+
+
+@pytest.mark.parametrize(("cycles", "plv", "wpli"), [(6, 0.55, 0.65), (30, 0.24, 0.33), (120, 0.13, 0.18)])
+def test_chance_over_time_falls_with_the_cycles(cycles, plv, wpli):
+    """Means over pairs of noise after wavelets at 10 Hz, as docs/connectivity.md says, within 10 %."""
+    rng = np.random.default_rng(0)
+    pair = np.triu_indices(30, 1)
+    found = [connectivity_over_time(rng.normal(size=(30, cycles * 25)), FS, ["plv", "wpli"], [10.0]) for _ in range(4)]
+    for name, level in (("plv", plv), ("wpli", wpli)):
+        assert np.mean([f[name][0][pair] for f in found]) == pytest.approx(level, rel=0.1)
 
 
 def test_more_looks_than_a_byte_counts():

@@ -194,14 +194,7 @@ def distances(weights: NDArray[Any]) -> Graphs:
     >>> distances(np.array([[[0, 2, 0], [2, 0, 0.5], [0, 0.5, 0]]]))[0].tolist()
     [[0.0, 0.5, 2.5], [0.5, 0.0, 2.0], [2.5, 2.0, 0.0]]
     """
-    w = _expect_graphs(weights)
-    blocks = max(1, BLOCK // max(1, w.shape[1] ** 2))
-    binary = bool(np.all((w == 0) | (w == 1)))
-    found = np.empty_like(w)
-    for a in range(0, w.shape[0], blocks):
-        part = w[a : a + blocks]
-        found[a : a + blocks] = _steps(part > 0) if binary else _lengths(part)
-    return found
+    return _paths(_expect_graphs(weights))
 
 
 def _lengths(w: Graphs) -> Graphs:
@@ -217,17 +210,45 @@ def _lengths(w: Graphs) -> Graphs:
 
 
 def _steps(adjacency: NDArray[np.bool_]) -> Graphs:
-    """Shortest paths in steps, from all nodes at once."""
-    n = adjacency.shape[1]
-    a = adjacency.astype(np.float32)
-    d = np.where(adjacency, 1.0, np.inf)
-    d[:, np.arange(n), np.arange(n)] = 0.0
-    front, step = adjacency, 1
-    while front.any():
-        step += 1
-        front = (front.astype(np.float32) @ a > 0) & np.isinf(d)
-        d[front] = step
-    return d
+    """Count the steps between all nodes: one for every number of steps that does not reach."""
+    n_graphs, n = adjacency.shape[:2]
+    near = np.zeros((n_graphs, n, -(-n // 64) * 64), dtype=bool)
+    near[:, :, :n] = adjacency | np.eye(n, dtype=bool)
+    # The nodes that a node reaches are bits, 64 in a word: what its neighbours reach is a bitwise or of their words.
+    reached = np.packbits(near, axis=2, bitorder="little").view(np.uint64)
+    masks = np.where(near[:, :, :n], ~np.uint64(0), np.uint64(0))
+    d = np.zeros(near.shape, dtype=np.uint16)
+    theirs = np.empty_like(masks)
+    before, everything = 0, n_graphs * n * n
+    while True:
+        known = np.unpackbits(reached.view(np.uint8), axis=2, bitorder="little").view(np.bool_)
+        count = int(np.count_nonzero(known))
+        if count in (before, everything):
+            break
+        d += ~known
+        before = count
+        further = np.empty_like(reached)
+        for word in range(reached.shape[2]):
+            np.bitwise_and(masks, reached[:, :, word, None], out=theirs)
+            np.bitwise_or.reduce(theirs, axis=1, out=further[:, :, word])
+        reached = further
+    steps = d[:, :, :n].astype(np.float64)
+    steps += 1.0
+    if count < everything:
+        steps[~known[:, :, :n]] = np.inf
+    steps[:, np.arange(n), np.arange(n)] = 0.0
+    return steps
+
+
+def _paths(w: Graphs) -> Graphs:
+    """Measure distances block by block, in steps where all weights are 1."""
+    blocks = max(1, BLOCK // max(1, w.shape[1] ** 2))
+    binary = bool(np.all((w == 0) | (w == 1)))
+    found = np.empty_like(w)
+    for a in range(0, w.shape[0], blocks):
+        part = w[a : a + blocks]
+        found[a : a + blocks] = _steps(part > 0) if binary else _lengths(part)
+    return found
 
 
 def nodal_efficiency(lengths: Graphs) -> Graphs:
@@ -249,8 +270,16 @@ def nodal_efficiency(lengths: Graphs) -> Graphs:
     [[0.75, 1.0, 0.75]]
     """
     n = lengths.shape[1]
-    near = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return np.asarray(near.sum(axis=2) / max(1, n - 1))
+    return np.asarray(_nearness(lengths).sum(axis=2) / max(1, n - 1))
+
+
+def _nearness(lengths: Graphs) -> Graphs:
+    """Take 1 / distance, 0 of a node to itself."""
+    own = np.arange(lengths.shape[1])
+    with np.errstate(divide="ignore"):
+        near = 1.0 / lengths
+    near[:, own, own] = 0.0
+    return np.asarray(near)
 
 
 def path_length(lengths: Graphs) -> Graphs:
@@ -282,13 +311,13 @@ def local_efficiency(weights: NDArray[Any]) -> Graphs:
     w = _expect_graphs(weights)
     found = np.zeros(w.shape[:2])
     for efficiency, matrix in zip(found, w, strict=True):
-        around = [np.flatnonzero(row) for row in matrix]
-        # Neighbourhoods of one size are measured together.
-        for size in {a.size for a in around if a.size > 1}:
-            nodes = [node for node, a in enumerate(around) if a.size == size]
-            members = np.stack([around[node] for node in nodes])
-            part = matrix[members[:, :, None], members[:, None, :]]
-            efficiency[nodes] = nodal_efficiency(distances(part)).mean(axis=1)
+        # Neighbourhoods are filled up to the size of the largest with nodes that are connected to nothing.
+        degree = np.count_nonzero(matrix, axis=1)
+        members = np.argsort(matrix == 0, axis=1, kind="stable")[:, : int(degree.max(initial=0))]
+        inside = np.arange(members.shape[1]) < degree[:, None]
+        part = matrix[members[:, :, None], members[:, None, :]] * (inside[:, :, None] & inside[:, None, :])
+        total = _nearness(_paths(part)).sum(axis=(1, 2))
+        np.divide(total, degree * (degree - 1.0), out=efficiency, where=degree > 1)
     return found
 
 
