@@ -6,28 +6,32 @@ Nothing is taken out without being named: every step, its figures and its channe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import welch
 
-from mmme.errors import ConfigError, DataError
-from mmme.features.brain.bad_channels import MOST_BAD, bad_channels
+from mmme.errors import ConfigError, unknown_name
+from mmme.features.brain.bad_channels import bad_channels
 from mmme.features.brain.clean import MUSCLE_CELL_S, CleanEeg
-from mmme.features.brain.decimation import decimated_channels
 from mmme.features.brain.filters import apply_fir, band_pass, filtered_rows, notched
-from mmme.features.brain.ica import Rejected, without_artefacts
+from mmme.features.brain.ica import Rejected, excerpt, without_artefacts
 from mmme.features.brain.interpolation import interpolated
 from mmme.features.brain.muscle import cell_rms, muscle_kernel
+from mmme.features.brain.rate import lowered
+from mmme.features.brain.reference import artefact_channels, reference_channels, reference_signal
 from mmme.features.brain.regions import scalp_channels
 from mmme.features.quality import CELL_S, Verdict
-from mmme.features.sampling import GAP_STEPS, Regular, decimated, expect_unit, regular, unreadable
-from mmme.types import StoredSamples, Stream, listed
+from mmme.features.sampling import Regular, expect_unit, unreadable
+from mmme.types import Stream
 
 __all__ = ["EegSettings", "read_eeg"]
+
+Bad = Literal["list", "interpolate"]
+Ica = Literal["none", "picard"]
 
 #: A channel that never steps by more than this [µV] is disconnected.
 STILL_UV = 1e-4
@@ -35,11 +39,6 @@ STILL_UV = 1e-4
 LARGEST_UV = 200.0
 #: A second whose root mean square between 65 and 95 Hz is above this is muscle [µV].
 MUSCLE_UV = 5.0
-#: Share of its samples beyond which a channel with holes is bad, instead of its holes spoiling every channel.
-MOST_MISSING = 0.1
-MASTOIDS = ("M1", "M2", "A1", "A2", "TP9", "TP10")
-#: Times that are looked at together: their differences stay in the cache.
-PIECE = 65_536
 CAUSES = (
     "samples are missing",
     "channel is flat",
@@ -84,12 +83,12 @@ class EegSettings:
     high_hz: float = 45.0
     line_hz: int = 0
     reference: str = "average"
-    bad: Literal["list", "interpolate"] = "list"
-    ica: Literal["none", "picard"] = "none"
+    bad: Bad = "list"
+    ica: Ica = "none"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check the band against the rate."""
+        """Check the band against the rate, and words against those that are known."""
         if not 0 < self.low_hz < self.high_hz < 0.45 * self.rate_hz:
             raise ConfigError(
                 f"eeg: expected a band within 0 to {0.45 * self.rate_hz:g} Hz at {self.rate_hz:g} Hz, got "
@@ -97,14 +96,24 @@ class EegSettings:
             )
         if not self.reference.strip():
             raise ConfigError("eeg reference: expected average, mastoids, none or names of channels, got nothing")
+        if self.line_hz not in (0, 50, 60):
+            raise ConfigError(f"eeg line_hz: expected 0 (none), 50 or 60 Hz, got {self.line_hz} Hz")
+        if self.bad not in get_args(Bad):
+            raise unknown_name("treatment of bad channels", self.bad, get_args(Bad), where="eeg bad")
+        if self.ica not in get_args(Ica):
+            raise unknown_name("decomposition", self.ica, get_args(Ica), where="eeg ica")
 
 
 def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     """
     Clean a recording.
 
-    In this order: rate (as `scipy.signal.resample_poly`), muscle activity and power line measured, notch, zero-phase FIR
-    band-pass (as MNE designs it), bad channels, reference, interpolation and components where asked for.
+    In this order: rate (as `scipy.signal.resample_poly`), power line measured, notch, muscle activity measured, zero-phase
+    FIR band-pass (as MNE designs it), bad channels, reference, components taken out and bad channels interpolated where
+    asked for.
+
+    Holes that a single channel has in more of the recording than the channel is worth (one over the number of channels)
+    make the channel bad; all others spoil their samples for every channel.
 
     Parameters
     ----------
@@ -116,8 +125,8 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     Returns
     -------
     CleanEeg
-        ``refused`` says why, where nothing can be computed: no scalp channel, shorter than 5 s, mostly missing, more bad
-        channels than an average reference bears.
+        ``refused`` says why, where nothing can be computed: no scalp channel, shorter than 5 s, mostly missing, all flat,
+        more bad channels than an average reference bears, a reference channel that is flat or bad.
 
     Raises
     ------
@@ -136,49 +145,68 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     names, keep = _scalp(stream)
     if not names:
         return _refused(names, settings, "no channel on the scalp")
-    aside, n = _aside(stream, names, settings), len(names)
-    grid, x, missing = _lowered(stream, [*keep.tolist(), *aside.values()], settings.rate_hz)
-    if missing is None:
-        holed = np.zeros(n, dtype=bool)
-    else:
-        holed = missing[:n].mean(axis=1) > MOST_MISSING
-        grid = replace(grid, bad=missing[:n][~holed].any(axis=0) if not holed.all() else missing[:n].all(axis=0))
+    n, beside = len(names), reference_channels(stream, names, settings.reference)
+    eyes, heart = artefact_channels(stream) if settings.ica == "picard" else ({}, {})
+    aside = beside | eyes | heart
+    grid, x, missing = lowered(stream, [*keep.tolist(), *aside.values()], settings.rate_hz)
+    holed = np.zeros(n, dtype=bool) if missing is None else _holed(missing[:n], grid.bad)
+    if missing is not None:
+        counting = np.concatenate([~holed, np.isin(list(aside), list(beside))])
+        grid = replace(grid, bad=missing[counting].any(axis=0))
     cells = _cells(grid)
-    low, high = np.minimum.reduceat(x[:n], cells, axis=1), np.maximum.reduceat(x[:n], cells, axis=1)
-    flat = high.max(axis=1) - low.min(axis=1) <= STILL_UV
+    still, level = _still(x, cells)
+    flat = level[:n]
     why = unreadable(grid, flat=-1.0) or ("all scalp channels are flat" if flat.all() else "")
     if why:
         return _refused(names, settings, why)
     steps = {"eeg_rate": f"{_shown(stream)} to {grid.fs_hz:g} Hz", "eeg_line": _line(x[:n], grid.fs_hz, names, flat)}
-    if settings.line_hz:
-        x = notched(x, grid.fs_hz, settings.line_hz)
-        steps["eeg_notch"] = f"{settings.line_hz} Hz and harmonics"
-    kernel, steps["eeg_filter"] = band_pass(grid.fs_hz, settings.low_hz, settings.high_hz, n_times=grid.t.size)
-    muscle = _filtered(x, n, grid.fs_hz, kernel)
-    bad = _bad(x[:n], grid, flat, holed, muscle)
-    named = {names[i]: text for i, text in bad.items()}
-    trusted = ~flat & ~np.isin(np.arange(n), list(bad))
+    x, wide, muscle = _filtered(x, n, grid, settings, steps)
+    named = {names[i]: text for i, text in _bad(x[:n], grid, flat, holed, muscle).items()}
     asides = {name: x[n + k] for k, name in enumerate(aside)}
-    reference, text = _reference(settings.reference, x[:n], names, trusted, asides)
-    if text.startswith("refused"):
+    doubted = dict.fromkeys([*_of(names, flat), *_of(aside, level[n:])], "flat") | dict.fromkeys(named, "bad")
+    reference, text, itself = reference_signal(settings.reference, x[:n], names, doubted, asides)
+    if reference is None:
         return _refused(names, settings, text)
     steps["eeg_reference"] = text
     x = x[:n]
     x -= reference
+    trusted = ~flat & ~np.isin(names, list(named))
+    if itself is not None:  # nothing is left of it, which says nothing about the brain below
+        flat[itself], still[itself] = True, True
+    if settings.ica == "picard":
+        x, rejected, text = without_artefacts(
+            x, grid.fs_hz, names, trusted & ~flat, eyes={k: asides[k] for k in eyes}, heart={k: asides[k] for k in heart},
+            wide=wide, average=settings.reference == "average", bad=grid.bad, seed=settings.seed,
+        )  # fmt: skip
+        steps["eeg_ica"] = f"{text}; {_told(rejected)}"
     mended: tuple[str, ...] = ()
     if settings.bad == "interpolate":
         x, mended, steps["eeg_interpolated"] = interpolated(x, names, trusted)
-    if settings.ica == "picard":
-        usable = trusted | np.isin(names, mended)
-        x, rejected, text = without_artefacts(
-            x, grid.fs_hz, names, usable, aside={k: v for k, v in asides.items() if k not in MASTOIDS}, seed=settings.seed
-        )
-        steps["eeg_ica"] = f"{text}; {_told(rejected)}"
-    still = high - low <= STILL_UV
-    holes = np.zeros(still.shape, dtype=bool) if missing is None else np.logical_or.reduceat(missing[:n], cells, axis=1)
-    spoiled = ~trusted & ~flat & ~np.isin(names, mended)
-    verdict = Verdict(grid.start_s, _codes(x, cells, holes, still, spoiled, muscle), CAUSES, names)
+    own = ~np.isin(names, mended)[:, None]  # what was wrong with a channel is not wrong with what stands in its place
+    holes = np.zeros((n, cells.size), dtype=bool) if missing is None else np.logical_or.reduceat(missing[:n], cells, axis=1)
+    spoiled = np.broadcast_to((~trusted & ~flat)[:, None], holes.shape)
+    verdict = Verdict(grid.start_s, _codes(x, cells, holes & own, still[:n] & own, spoiled & own, muscle), CAUSES, names)
     return CleanEeg(grid.t, x, grid.bad, grid.fs_hz, names, flat, named, mended, muscle, verdict, steps)
+
+
+def _of(names: Iterable[str], which: NDArray[np.bool_]) -> list[str]:
+    return [name for name, yes in zip(names, which, strict=True) if yes]
+
+
+def _holed(missing: NDArray[np.bool_], paused: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """
+    Tell which channels have so many holes of their own that it costs less to do without the channel.
+
+    Holes of most channels at once are the recording's, not a channel's.
+    """
+    shared = paused | (missing.mean(axis=0) > 0.5)
+    return np.asarray((missing & ~shared).mean(axis=1) > 1.0 / len(missing))
+
+
+def _still(x: NDArray[np.float32], cells: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Channels that do not move, in each second ``(n_channels, n_cells)`` and throughout ``(n_channels,)``."""
+    low, high = np.minimum.reduceat(x, cells, axis=1), np.maximum.reduceat(x, cells, axis=1)
+    return high - low <= STILL_UV, high.max(axis=1) - low.min(axis=1) <= STILL_UV
 
 
 def _told(rejected: tuple[Rejected, ...]) -> str:
@@ -196,65 +224,6 @@ def _scalp(stream: Stream) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         return names, keep
     typed = [(name, i) for name, i in zip(names, keep.tolist(), strict=True) if stream.types[i] == "EEG"]
     return tuple(name for name, _ in typed), np.array([i for _, i in typed], dtype=np.int64)
-
-
-def _aside(stream: Stream, names: tuple[str, ...], settings: EegSettings) -> dict[str, int]:
-    """Channels beside the scalp that the settings need: those of the reference; eyes, heart and muscles for ICA."""
-    upper = [c.strip().upper() for c in stream.channels]
-    wanted: list[str] = []
-    if settings.reference == "mastoids":
-        wanted = [m for m in MASTOIDS if m in upper and m.title() not in names and m not in names]
-    elif settings.reference not in ("average", "none"):
-        scalp = {name.upper() for name in names}
-        wanted = [r.upper() for r in settings.reference.split() if r.upper() not in scalp]
-        lacking = [r for r in wanted if r not in upper]
-        if lacking:
-            raise DataError(
-                f"stream '{stream.name}': expected the channels of the reference, got none called {listed(lacking)}; "
-                f"there are {listed(stream.channels)}"
-            )
-    if settings.ica == "picard":
-        prefixes = ("HEO", "VEO", "EOG", "EKG", "ECG", "EMG")
-        wanted += [name for name in upper if name.startswith(prefixes)]
-    return {name: upper.index(name) for name in dict.fromkeys(wanted)}
-
-
-def _lowered(
-    stream: Stream, columns: list[int], rate_hz: float
-) -> tuple[Regular, NDArray[np.float32], NDArray[np.bool_] | None]:
-    """Channels at the lower rate: the grid they share, samples [µV] and marks of missing ones, ``(n_channels, n)`` each."""
-    fs_hz = _even_rate(stream)
-    if fs_hz is not None:
-        q = max(1, int(fs_hz // rate_hz))
-        x, scale = stream.x, np.full(stream.x.shape[1], 1e6)
-        stored = stream.x.stored() if isinstance(stream.x, StoredSamples) else None
-        if stored is not None:
-            x, scale = stored[0], stored[1] * 1e6
-        y = decimated_channels(x, q, scale=scale, columns=columns)
-        if all(np.isfinite(channel).all() for channel in y):
-            t = np.ascontiguousarray(stream.t[::q])
-            return Regular(t, t, np.zeros(t.size, dtype=bool), fs_hz / q), y, None
-    made, marks = [], []
-    for column in columns:  # each by itself, so that a hole in one is no hole in the others
-        one = regular(replace(stream, x=np.asarray(stream.x[:, column]), channels=(), types=()))
-        lower = decimated(one, rate_hz)
-        made.append((lower.x * 1e6).astype(np.float32))
-        marks.append(lower.bad)
-    return Regular(lower.t, lower.t, lower.bad, lower.fs_hz), np.stack(made), np.stack(marks)
-
-
-def _even_rate(stream: Stream) -> float | None:
-    """Rate of a stream without gaps; None where there are gaps, or the times contradict the nominal rate."""
-    n = len(stream)
-    if n < 2:
-        return None
-    measured = (n - 1) / float(stream.t[-1] - stream.t[0])
-    if stream.fs is not None and abs(measured / stream.fs - 1.0) > 0.01:
-        return None
-    for a in range(0, n, PIECE):
-        if np.any(np.diff(stream.t[a : a + PIECE + 1]) > GAP_STEPS / measured):
-            return None
-    return stream.fs or measured
 
 
 def _line(x: NDArray[np.float32], fs_hz: float, names: tuple[str, ...], flat: NDArray[np.bool_]) -> str:
@@ -286,41 +255,11 @@ def _bad(
     muscle: NDArray[np.float32],
 ) -> dict[int, str]:
     """Channels with holes, and those that stand out among the others; flat ones are told elsewhere."""
-    found = {
-        int(i): f"more than {100 * MOST_MISSING:.0f} % of its samples are missing" for i in np.flatnonzero(holed & ~flat)
-    }
+    found = {int(i): "samples are missing in this channel alone" for i in np.flatnonzero(holed & ~flat)}
     rest = np.flatnonzero(~flat & ~holed)
     fast = np.median(muscle[rest], axis=1).astype(np.float64) if muscle.size else None
     found |= {int(rest[i]): text for i, text in bad_channels(x[rest], grid.fs_hz, fast_uv=fast).items()}
     return dict(sorted(found.items()))
-
-
-def _reference(
-    wanted: str,
-    x: NDArray[np.float32],
-    names: tuple[str, ...],
-    trusted: NDArray[np.bool_],
-    aside: Mapping[str, NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], str]:
-    """Signal to be subtracted, and what it is; a text that begins with ``refused`` where there cannot be one."""
-    if wanted == "none":
-        return np.zeros(x.shape[1], dtype=np.float32), "as recorded"
-    if wanted == "average":
-        n_bad = int((~trusted).sum())
-        if trusted.sum() < 2:
-            return x[0], "refused: an average reference needs 2 scalp channels that are neither flat nor bad"
-        if n_bad > MOST_BAD * trusted.size and trusted.size >= 10:
-            return x[0], (
-                f"refused: {n_bad} of {trusted.size} channels are flat or bad, an average reference bears "
-                f"{100 * MOST_BAD:.0f} %; choose another reference"
-            )
-        kept = [name for name, ok in zip(names, trusted, strict=True) if ok]
-        return x[trusted].mean(axis=0), "average of " + " ".join(kept)
-    upper = {name.upper(): x[i] for i, name in enumerate(names)} | dict(aside)
-    chosen = [m for m in MASTOIDS if m in upper] if wanted == "mastoids" else [r.upper() for r in wanted.split()]
-    if not chosen:
-        return x[0], "refused: no mastoid or ear channel was recorded"
-    return np.mean([upper[name] for name in chosen], axis=0), "mean of " + " ".join(chosen)
 
 
 def _cells(grid: Regular) -> NDArray[np.intp]:
@@ -329,18 +268,24 @@ def _cells(grid: Regular) -> NDArray[np.intp]:
     return np.flatnonzero(np.diff(cell, prepend=-1))
 
 
-def _filtered(x: NDArray[np.float32], n: int, fs_hz: float, kernel: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Band-pass in place, and return the muscle activity of the first ``n`` rows."""
-    fast = muscle_kernel(fs_hz)
+def _filtered(
+    x: NDArray[np.float32], n: int, grid: Regular, settings: EegSettings, steps: dict[str, str]
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...], NDArray[np.float32]]:
+    """Notch and band-pass, told in ``steps``; also pieces from before the band-pass, and muscle activity, of ``n`` rows."""
+    if settings.line_hz:
+        x = notched(x, grid.fs_hz, settings.line_hz)
+        steps["eeg_notch"] = f"{settings.line_hz} Hz and harmonics"
+    wide = excerpt(x[:n], grid.fs_hz) if settings.ica == "picard" else ()
+    kernel, steps["eeg_filter"] = band_pass(grid.fs_hz, settings.low_hz, settings.high_hz, n_times=grid.t.size)
+    fast = muscle_kernel(grid.fs_hz)
     if fast is None:
-        apply_fir(x, kernel, out=x)
-        return np.zeros((n, 0), dtype=np.float32)
+        return apply_fir(x, kernel, out=x), wide, np.zeros((n, 0), dtype=np.float32)
     muscle = []
     for i, (slow, quick) in enumerate(filtered_rows(x, [kernel, fast])):
         if i < n:
-            muscle.append(cell_rms(quick, fs_hz))
+            muscle.append(cell_rms(quick, grid.fs_hz))
         x[i] = slow
-    return np.stack(muscle)
+    return x, wide, np.stack(muscle)
 
 
 def _codes(

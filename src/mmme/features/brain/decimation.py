@@ -23,9 +23,9 @@ __all__ = ["HALF_WIDTH", "decimated_channels"]
 #: `resample_poly` looks this many output samples to each side.
 HALF_WIDTH = 10
 #: Output samples that one product makes: more waste multiplications by zero, fewer waste calls.
-OUTPUTS = 16
+OUTPUTS = 8
 #: Output samples of one block: its input stays in the cache.
-BLOCK = 1024
+BLOCK = 512
 
 
 def decimated_channels(
@@ -69,7 +69,7 @@ def decimated_channels(
     kernel = _toeplitz(firwin(2 * half + 1, 1.0 / q, window=("kaiser", 5.0)) if q > 1 else np.ones(1), q)
     first, last = (np.asarray(x[i], dtype=np.float64) for i in (0, n - 1))
     line = ((last - first) / max(n - 1, 1)).astype(np.float32)
-    level, factor = first.astype(np.float32), scale[wanted].astype(np.float32)
+    level, factor = first.astype(np.float32), scale.astype(np.float32)
     n_out = -(-n // q)
     y = np.empty((wanted.size, n_out), dtype=np.float32)
     buffer = np.empty((BLOCK * q + 2 * half + 1, n_channels), dtype=np.float32)
@@ -81,7 +81,8 @@ def decimated_channels(
             _fill(buffer, rows, n, a * q - half, groups * OUTPUTS * q + 2 * half, level, line)
             view = as_strided(buffer, (groups, kernel.shape[1], n_channels), (step, *buffer.strides), writeable=False)
             made = np.matmul(kernel, view).reshape(groups * OUTPUTS, n_channels)[:count]
-            y[:, a : a + count] = (made[:, wanted] * factor).T
+            made *= factor
+            y[:, a : a + count] = made.T[wanted]
     return y
 
 

@@ -16,20 +16,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmme.features.brain.filters import apply_fir, band_pass, filtered_rows
 from mmme.features.brain.interpolation import electrode_places
+from mmme.types import listed
 
-__all__ = ["Rejected", "without_artefacts"]
+__all__ = ["Rejected", "excerpt", "without_artefacts"]
 
 #: The decomposition is fitted on this many samples per squared channel, spread over the recording: more changes nothing.
 SAMPLES_PER_WEIGHT = 30
 #: Slow drifts spoil a decomposition [Hz].
 FIT_FROM_HZ = 1.0
+#: Directions with less than this share of the largest one's variance are rounding, as what the average reference took out.
+LEAST_VARIANCE = 1e-9
 #: Correlation with a channel of the eyes, or the heart, beyond which a component is theirs.
 EYE_R, HEART_R = 0.5, 0.5
 #: MNE's muscle score (slope of the spectrum, focus, roughness) beyond which a component is muscle.
 MUSCLE_SCORE = 0.8
-#: Probability that ICLabel must give.
-LABEL_P = 0.8
+#: Probability that ICLabel must give, and the band it was trained on [Hz].
+LABEL_P, LABELS_HZ = 0.8, (1.0, 100.0)
+#: Pieces of an excerpt [s], at most this many: spectra need no more.
+PIECE_S, MOST_PIECES = 60.0, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,31 @@ class Rejected:
     figure: float
 
 
+def excerpt(x: NDArray[np.float32], fs_hz: float) -> tuple[NDArray[np.float32], ...]:
+    """
+    Keep pieces of a recording that is about to be filtered, spread over it: muscles show above the band of the EEG.
+
+    Examples
+    --------
+    >>> [piece.shape for piece in excerpt(np.zeros((2, 40000), dtype=np.float32), 250.0)]
+    [(2, 15000), (2, 15000)]
+    """
+    length = min(x.shape[1], round(PIECE_S * fs_hz))
+    starts = np.linspace(0, x.shape[1] - length, min(MOST_PIECES, x.shape[1] // length)).astype(int)
+    return tuple(x[:, a : a + length].copy() for a in starts)
+
+
 def without_artefacts(
     x: NDArray[np.float32],
     fs_hz: float,
     names: Sequence[str],
     usable: NDArray[np.bool_],
     *,
-    aside: Mapping[str, NDArray[np.float32]],
+    eyes: Mapping[str, NDArray[np.float32]],
+    heart: Mapping[str, NDArray[np.float32]],
+    wide: Sequence[NDArray[np.float32]],
+    average: bool,
+    bad: NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], tuple[Rejected, ...], str]:
     """
@@ -63,19 +87,25 @@ def without_artefacts(
         Of the channels.
     usable : (n_channels,) bool
         Channels that are decomposed; the others stay as they are.
-    aside : (n,) each
-        By name, channels of the eyes (``HEO``, ``VEO``, ``EOG``), the heart (``EKG``, ``ECG``) and muscles.
+    eyes, heart : (n,) each
+        By name, channels that record them, band-passed.
+    wide : (n_channels, n_piece) each
+        Pieces of the same channels before the band-pass (`excerpt`): labels and muscle scores need what lies above it.
+    average
+        Whether ``x`` is against its average, which ICLabel expects; else it is not asked.
+    bad : (n,) bool
+        Samples to be left out of the fit.
     seed
         Of the decomposition.
 
     Returns
     -------
     x : (n_channels, n) float32
-        What is left.
+        What is left; the same array, changed.
     rejected
         Components that were taken out, in order.
     text
-        How it was decomposed.
+        How it was decomposed, and what could not be asked.
 
     References
     ----------
@@ -83,18 +113,61 @@ def without_artefacts(
     Dharmaprani et al. (2016), muscle components, doi:10.1109/EMBC.2016.7590921.
     Pion-Tonachini et al. (2019), ICLabel, doi:10.1016/j.neuroimage.2019.05.026.
     """
-    import mne
-
     rows = np.flatnonzero(usable)
     if rows.size < 4:
         return x, (), "not decomposed: fewer than 4 usable channels"
     own = [names[i] for i in rows]
     every = max(1, x.shape[1] // (SAMPLES_PER_WEIGHT * rows.size**2))
-    raw = _as_raw(x[rows], fs_hz, own)
-    slow_free = raw.copy().filter(FIT_FROM_HZ, None, verbose="ERROR")
-    n_components = int(np.linalg.matrix_rank(np.cov(slow_free.get_data()[:, ::50]), hermitian=True))
+    keep = np.arange(0, x.shape[1], every)
+    keep = keep if bad is None else keep[~bad[keep]]
+    slow_free, _ = band_pass(fs_hz, FIT_FROM_HZ, np.inf, n_times=x.shape[1])
+    fit = _thinned(x[rows] if rows.size < len(x) else x, slow_free, keep)
+    ica, converged = _decomposed(fit, fs_hz / every, own, seed)
+    text = f"picard, {ica.n_components_} components of {rows.size} channels, fitted on every {every}. sample"
+    text += "" if converged else ", not converged"
+    sources = ica.get_sources(_as_raw(fit, fs_hz / every, own)).get_data()
+    found: dict[int, tuple[str, float]] = {}
+    for what, least, channels in (("eyes", EYE_R, eyes), ("heart", HEART_R, heart)):
+        for name, channel in channels.items():
+            _like_channel(
+                found, sources, _thinned(channel[None], slow_free, keep)[0], least, f"{what}, correlation with {name}"
+            )
+    text += "" if eyes else ", no channel of the eyes"
+    places = electrode_places(own)
+    if len(places) < rows.size:
+        text += f", no labels and muscle scores: no place known for {listed(n for n in own if n not in places)}"
+    else:
+        raw = _wide_raw(wide, rows, fs_hz, own, average=average)
+        found |= {k: v for k, v in _muscular(ica, raw).items() if k not in found}
+        labels, said = _labelled(ica, raw) if average else ({}, "needs the average reference")
+        found |= {k: v for k, v in labels.items() if k not in found}
+        text += f", ICLabel {said}"
+    rejected = tuple(Rejected(k, *found[k]) for k in sorted(found))
+    if not rejected:
+        return x, (), text
+    _project(x, rows, _projection(ica, own, fs_hz, [r.component for r in rejected]).astype(np.float32))
+    return x, rejected, text
+
+
+def _thinned(x: NDArray[np.float32], h: NDArray[np.float64], keep: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Filter row by row and keep some samples of each."""
+    return np.stack([made[0][keep] for made in filtered_rows(x, [h])])
+
+
+def _project(x: NDArray[np.float32], rows: NDArray[np.intp], matrix: NDArray[np.float32]) -> None:
+    """Multiply some rows by a matrix, in place, piece by piece: no second copy of the recording."""
+    for a in range(0, x.shape[1], 65_536):
+        x[rows, a : a + 65_536] = matrix @ x[rows, a : a + 65_536]
+
+
+def _decomposed(fit: NDArray[np.float32], fs_hz: float, names: Sequence[str], seed: int) -> tuple[Any, bool]:
+    """MNE's decomposition, and whether it converged."""
+    import mne
+
+    variance = np.linalg.eigvalsh(np.cov(fit.astype(np.float64)))
+    n_components = int(np.sum(variance > LEAST_VARIANCE * variance[-1]))
     ica: Any = mne.preprocessing.ICA(
-        min(n_components, rows.size - 1),
+        min(n_components, len(names) - 1),
         method="picard",
         fit_params={"ortho": True, "extended": True},
         random_state=seed,
@@ -103,19 +176,21 @@ def without_artefacts(
     )
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        ica.fit(slow_free, decim=every, verbose="ERROR")
-    sources = ica.get_sources(slow_free).get_data()
-    found = _like_aside(sources, aside)
-    found |= {k: v for k, v in _muscular(ica, slow_free).items() if k not in found}
-    found |= {k: v for k, v in _labelled(ica, slow_free).items() if k not in found}
-    rejected = tuple(Rejected(k, *found[k]) for k in sorted(found))
-    unfinished = ", not converged" if any("converge" in str(w.message) for w in said) else ""
-    text = f"picard, {ica.n_components_} components of {rows.size} channels, fitted on every {every}. sample{unfinished}"
-    if not rejected:
-        return x, (), text
-    x = x.copy()
-    x[rows] = _projection(ica, own, fs_hz, [r.component for r in rejected]).astype(np.float32) @ x[rows]
-    return x, rejected, text
+        ica.fit(_as_raw(fit, fs_hz, names), verbose="ERROR")
+    return ica, not any("converge" in str(w.message) for w in said)
+
+
+def _wide_raw(
+    wide: Sequence[NDArray[np.float32]], rows: NDArray[np.intp], fs_hz: float, names: Sequence[str], *, average: bool
+) -> Any:
+    """Excerpt in ICLabel's band, or as much of it as the rate carries, against its average where ``x`` is."""
+    pieces = []
+    for piece in wide:
+        x = piece[rows]
+        h, _ = band_pass(fs_hz, *LABELS_HZ, n_times=x.shape[1])
+        x = apply_fir(x, h)
+        pieces.append(x - x.mean(axis=0) if average else x)
+    return _as_raw(np.concatenate(pieces, axis=1), fs_hz, names)
 
 
 def _as_raw(x: NDArray[np.float32] | NDArray[np.float64], fs_hz: float, names: Sequence[str]) -> Any:
@@ -142,24 +217,24 @@ def _projection(ica: Any, names: Sequence[str], fs_hz: float, out: list[int]) ->
     return np.asarray(made[:, :n] - made[:, n:])
 
 
-def _like_aside(sources: NDArray[np.float64], aside: Mapping[str, NDArray[np.float32]]) -> dict[int, tuple[str, float]]:
-    """Components that go with a channel of the eyes or the heart."""
-    found: dict[int, tuple[str, float]] = {}
-    for name, channel in aside.items():
-        eye = name.startswith(("HEO", "VEO", "EOG"))
-        if np.ptp(channel) == 0 or not (eye or name.startswith(("EKG", "ECG"))):
-            continue
-        r = np.corrcoef(np.vstack([sources, channel[None]]))[-1, :-1]
-        for k in np.flatnonzero(np.abs(r) > (EYE_R if eye else HEART_R)):
-            if abs(r[k]) > abs(found.get(int(k), ("", 0.0))[1]):
-                found[int(k)] = (f"{'eyes' if eye else 'heart'}, correlation with {name}", float(abs(r[k])))
-    return found
+def _like_channel(
+    found: dict[int, tuple[str, float]],
+    sources: NDArray[np.float64],
+    channel: NDArray[np.float32],
+    least: float,
+    why: str,
+) -> None:
+    """Add components that go with a channel, unless they go with another one even more."""
+    if np.ptp(channel) == 0:
+        return
+    r = np.abs(np.corrcoef(np.vstack([sources, channel[None]]))[-1, :-1])
+    for k in np.flatnonzero(r > least).tolist():
+        if k not in found or r[k] > found[k][1]:
+            found[k] = (why, float(r[k]))
 
 
 def _muscular(ica: Any, raw: Any) -> dict[int, tuple[str, float]]:
     """Components that look like muscle: a spectrum that does not fall, in one place."""
-    if not all(np.isfinite(c["loc"][:3]).all() for c in raw.info["chs"]):
-        return {}
     low, high = 7.0, min(45.0, 0.4 * raw.info["sfreq"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -167,20 +242,19 @@ def _muscular(ica: Any, raw: Any) -> dict[int, tuple[str, float]]:
     return {int(k): ("muscle, score", float(scores[k])) for k in found}
 
 
-def _labelled(ica: Any, raw: Any) -> dict[int, tuple[str, float]]:
-    """Components that ICLabel, where it is installed, is sure are eyes, heart or muscle."""
+def _labelled(ica: Any, raw: Any) -> tuple[dict[int, tuple[str, float]], str]:
+    """Components that ICLabel is sure are eyes, heart or muscle, and whether it was asked."""
     if importlib.util.find_spec("mne_icalabel") is None:
-        return {}
-    if not all(np.isfinite(c["loc"][:3]).all() for c in raw.info["chs"]):
-        return {}
+        return {}, "not installed"
     import mne_icalabel
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it expects 1 to 100 Hz and an average reference, and says so
+        warnings.simplefilter("ignore")  # it reads from the recording's history that it was not filtered; it was
         said = mne_icalabel.label_components(raw, ica, method="iclabel")
     words = {"eye blink": "eyes", "heart beat": "heart", "muscle artifact": "muscle"}
-    return {
+    found = {
         k: (f"{words[label]}, ICLabel's probability", float(p))
         for k, (label, p) in enumerate(zip(said["labels"], said["y_pred_proba"], strict=True))
         if label in words and p > LABEL_P
     }
+    return found, "asked"

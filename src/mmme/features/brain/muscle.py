@@ -69,8 +69,8 @@ def muscle_overlap(clean: CleanEeg, windows: Windows) -> NDArray[np.float64]:
     """
     Share of each window in which muscles are active over the scalp, ``(k,)``.
 
-    A cell of 0.1 s counts where in at least a tenth of the channels that are not flat the activity is above 1 µV and above
-    three times the channel's median over the recording.
+    A cell of 0.1 s counts where in at least a tenth of the channels that are neither flat nor bad the activity is above
+    1 µV and above three times the channel's median over the recording. The filter carries a burst up to one cell further.
 
     Parameters
     ----------
@@ -82,10 +82,22 @@ def muscle_overlap(clean: CleanEeg, windows: Windows) -> NDArray[np.float64]:
     Returns
     -------
     (k,) float64
-        0 to 1; NaN where the activity was not measured or the window leaves the recording.
+        0 to 1; NaN where the activity was not measured, samples are missing, or the window leaves the recording.
+
+    Examples
+    --------
+    >>> from mmme.features.brain.cleaning import read_eeg
+    >>> from mmme.types import Stream
+    >>> x = np.random.default_rng(0).normal(size=(20000, 4)).cumsum(axis=0)
+    >>> x[8000:8500] += 50 * np.sin(2 * np.pi * 0.08 * np.arange(500))[:, None]
+    >>> clean = read_eeg(Stream("eeg", "eeg", np.arange(20000) / 1000, x * 1e-6, "V", 1000.0, ("F3", "F4", "O1", "O2")))
+    >>> muscle_overlap(clean, Windows(np.array([5.0, 8.0]), 1.0)).round(2).tolist()
+    [0.0, 0.6]
     """
     share = np.full(windows.start_s.size, np.nan)
-    level = clean.muscle_uv[~clean.flat] if clean.muscle_uv.size else clean.muscle_uv
+    if clean.refused or not clean.muscle_uv.size:
+        return share
+    level = clean.muscle_uv[~clean.flat & ~np.isin(clean.channels, list(clean.bad_channels))]
     if not level.size:
         return share
     usual = np.median(level, axis=1, keepdims=True)
@@ -93,6 +105,7 @@ def muscle_overlap(clean: CleanEeg, windows: Windows) -> NDArray[np.float64]:
     edges = clean.t[0] + MUSCLE_CELL_S * np.arange(active.size + 1)
     time = np.concatenate([[0.0], np.cumsum(active * MUSCLE_CELL_S)])
     inside = (windows.start_s >= edges[0] - 1e-6) & (windows.stop_s <= edges[-1] + MUSCLE_CELL_S)
+    inside &= ~windows.touches_bad(clean.grid)
     covered = np.interp(windows.stop_s, edges, time) - np.interp(windows.start_s, edges, time)
     share[inside] = covered[inside] / windows.duration_s
     return np.clip(share, 0.0, 1.0)

@@ -33,7 +33,7 @@ from mmme.types import Reading, Stream, listed
 
 __all__ = ["EEG_SUFFIXES", "RawSamples", "channel_types", "montage_name", "read_eeg"]
 
-_BLOCK = 50_000  # rows read at a time; with each MNE makes the times of all samples anew, which is felt in long files
+_BLOCK = 50_000  # rows read at a time
 _TOO_SMALL_V = 1e-8  # noise of an amplifier with shorted inputs is fifty times this, 5 mV taken for 5 nV half of it
 _LOCK = threading.Lock()
 
@@ -145,11 +145,12 @@ class RawSamples:
     def _read(self, start: int, count: int, step: int, picks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Every step-th row from ``start`` on, a block at a time, so that no second copy of a long slice exists."""
         found = np.empty((count, len(picks)))
-        chosen = None if np.array_equal(picks, np.arange(len(self._raw.ch_names))) else picks
+        chosen = slice(None) if np.array_equal(picks, np.arange(len(self._raw.ch_names))) else picks
         per = max(1, _BLOCK // step)
         for k in range(0, count, per):
             last = min(k + per, count) - 1
-            block = self._raw.get_data(chosen, start=start + k * step, stop=start + last * step + 1)
+            # `get_data` makes the times of the whole recording for every block; an index makes those of the block
+            block = self._raw[chosen, start + k * step : start + last * step + 1][0]
             found[k : last + 1] = block[:, ::step].T
         return found
 
