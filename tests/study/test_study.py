@@ -8,7 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from mmme.cli import cli
 from mmme.config import load_config
 from mmme.datasets.importing import ImportSummary
 from mmme.errors import ConfigError, DataError
@@ -428,3 +430,27 @@ def test_missing_numbers_and_edited_scores_are_told(evaluated):
     assert differences(result, replace(result, predictions=nan)).startswith(f"{name} in row 0")
     edited = (replace(result.scores[0], value=0.99), *result.scores[1:])
     assert "its predictions give" in differences(replace(result, scores=edited), result)
+
+
+def test_a_recording_that_cannot_be_described_is_named_and_costs_no_other(study, tmp_path, monkeypatch):
+    """
+    `mmme features` names the recording with the reason, describes the others, and ends with 1.
+    """
+    from mmme.study import describe
+
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("derivatives"))
+    plain = describe.aligned
+
+    def broken(recording, config):
+        if recording.subject != "S01":
+            raise DataError("stream 'eda': expected unit µS, got V")
+        return plain(recording, config)
+
+    monkeypatch.setattr(describe, "aligned", broken)
+    (tmp_path / "run.toml").write_text("[spotting]\nstep_s = 0.5\n[alignment]\nlimit_ms = 20.0\n", encoding="utf-8")
+    done = CliRunner().invoke(cli, ["features", str(copy), "--run", str(tmp_path / "run.toml"), "--quiet"])
+
+    assert done.exit_code == 1
+    assert "failed: S02: stream 'eda': expected unit µS, got V" in done.stderr
+    assert "1 recordings described, 2 failed" in done.stdout
