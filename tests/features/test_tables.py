@@ -27,8 +27,14 @@ def test_columns_of_another_length_are_named():
         feature_table(moments(2), {"hr_bpm": (np.ones(1), np.array([""]))})
 
 
-def test_more_reasons_than_a_byte_can_number_are_refused():
-    """Reasons with unrounded numbers in them multiply; that is a fault of their maker."""
+def test_more_reasons_than_a_code_can_number_are_refused(monkeypatch):
+    """Reasons with unrounded numbers in them multiply; that is a fault of their maker. Hundreds are no fault."""
+    many = np.array([f"window {i} s" for i in range(300)])
+    table = feature_table(moments(300), {"hr_bpm": (np.ones(300), many)})
+    assert table.reasons[table.reason[299, 0]] == "window 299 s"
+    assert stack([table]).reasons[table.reason[299, 0]] == "window 299 s"
+
+    monkeypatch.setattr("mmme.features.tables.MOST_REASONS", 255)
     why = np.array([f"window {i} s" for i in range(300)])
     with pytest.raises(DataError, match="expected at most 255 different reasons, got 301; round numbers in them"):
         feature_table(moments(300), {"hr_bpm": (np.ones(300), why)})

@@ -37,6 +37,8 @@ class Described(NamedTuple):
 
 #: Stratum of rows that could not be described.
 _WHY = "why undescribed"
+#: Codes of reasons have two bytes.
+MOST_REASONS = 65_535
 #: For a value that came out infinite or undefined although no check refused its window.
 UNDEFINED = "no finite value in the window"
 
@@ -65,7 +67,7 @@ def feature_table(
     Raises
     ------
     DataError
-        If the reasons are more than 255, or a column has another length.
+        If the reasons are more than 65,535, or a column has another length.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def feature_table(
         [s.subject for s in samples],
         [s.stimulus for s in samples],
         [s.label for s in samples],
-        reason=codes.astype(np.uint8),
+        reason=codes.astype(np.uint16),
         reasons=list(code_of),
         strata=strata,
         origin=origin,
@@ -176,7 +178,7 @@ def undescribed(
 def _widened(table: FeatureTable, like: FeatureTable) -> FeatureTable:
     """Give rows that could not be described the columns of others."""
     reasons = ["", *dict.fromkeys(table.strata[_WHY].tolist())]
-    code = np.array([reasons.index(why) for why in table.strata[_WHY].tolist()], dtype=np.uint8)
+    code = np.array([reasons.index(why) for why in table.strata[_WHY].tolist()], dtype=np.uint16)
     return replace(
         table,
         X=np.full((len(table), *like.X.shape[1:]), np.nan, dtype=np.float32),
@@ -188,9 +190,11 @@ def _widened(table: FeatureTable, like: FeatureTable) -> FeatureTable:
 
 
 def _limit_reasons(reasons: Mapping[str, int] | Sequence[str]) -> None:
-    """Refuse more reasons than one byte can number."""
-    if len(reasons) > 255:
-        raise DataError(f"feature table: expected at most 255 different reasons, got {len(reasons)}; round numbers in them")
+    """Refuse more reasons than a code can number."""
+    if len(reasons) > MOST_REASONS:
+        raise DataError(
+            f"feature table: expected at most {MOST_REASONS} different reasons, got {len(reasons)}; round numbers in them"
+        )
 
 
 def _joined_origin(tables: Sequence[FeatureTable]) -> dict[str, str]:
@@ -269,7 +273,7 @@ def stack(tables: Sequence[FeatureTable]) -> FeatureTable:
         subjects=np.concatenate([t.subjects for t in tables]),
         stimuli=np.concatenate([t.stimuli for t in tables]),
         labels=np.concatenate([t.labels for t in tables]),
-        reason=np.concatenate(reasons).astype(np.uint8),
+        reason=np.concatenate(reasons).astype(np.uint16),
         reasons=tuple(code_of),
         strata=MappingProxyType({k: np.concatenate([t.strata[k] for t in tables]) for k in first.strata}),
         origin=MappingProxyType(_joined_origin(tables)),

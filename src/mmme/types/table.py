@@ -30,7 +30,7 @@ class FeatureTable:
         One unique row name each: a trial, or ``<trial>#<k>`` for the k-th expression in it.
     subjects, stimuli, labels
         One each per row. Subjects are mandatory: without them no honest split exists.
-    reason : (n_trials, n_features) or (n_trials,) uint8
+    reason : (n_trials, n_features) or (n_trials,) uint16
         Index into ``reasons``; 0 is valid.
     reasons
         Why a value is missing; ``reasons[0]`` is the empty string.
@@ -57,7 +57,7 @@ class FeatureTable:
     subjects: NDArray[np.str_]
     stimuli: NDArray[np.str_]
     labels: NDArray[np.str_]
-    reason: NDArray[np.uint8]
+    reason: NDArray[np.uint16]
     reasons: tuple[str, ...] = ("",)
     strata: Mapping[str, NDArray[np.str_]] = field(default_factory=lambda: MappingProxyType({}))
     origin: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -72,7 +72,7 @@ class FeatureTable:
         stimuli: Sequence[str],
         labels: Sequence[str],
         *,
-        reason: NDArray[np.uint8] | None = None,
+        reason: NDArray[np.uint16] | None = None,
         reasons: Sequence[str] = ("",),
         strata: Mapping[str, Sequence[str]] | None = None,
         origin: Mapping[str, str] | None = None,
@@ -80,7 +80,7 @@ class FeatureTable:
         """Convert plain sequences; without ``reason`` every value must be finite."""
         X = np.asarray(X, dtype=np.float32)
         if reason is None:
-            reason = np.zeros(X.shape if X.ndim == 2 else X.shape[:1], dtype=np.uint8)
+            reason = np.zeros(X.shape if X.ndim == 2 else X.shape[:1], dtype=np.uint16)
         return cls(
             X=X,
             columns=tuple(columns),
@@ -88,7 +88,7 @@ class FeatureTable:
             subjects=np.asarray(subjects, dtype=np.str_),
             stimuli=np.asarray(stimuli, dtype=np.str_),
             labels=np.asarray(labels, dtype=np.str_),
-            reason=np.asarray(reason, dtype=np.uint8),
+            reason=np.asarray(reason, dtype=np.uint16),
             reasons=tuple(reasons),
             strata=MappingProxyType({k: np.asarray(v, dtype=np.str_) for k, v in (strata or {}).items()}),
             origin=MappingProxyType(dict(origin or {})),
@@ -157,7 +157,7 @@ class FeatureTable:
             )
         table_of = {text: i for i, text in enumerate(self.reasons)}
         reasons = [*self.reasons, *(r for r in other.reasons if r not in table_of)]
-        position = np.array([reasons.index(r) for r in other.reasons], dtype=np.uint8)
+        position = np.array([reasons.index(r) for r in other.reasons], dtype=np.uint16)
         return replace(
             self,
             X=np.concatenate([self.X, other.X], axis=1),

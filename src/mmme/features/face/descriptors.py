@@ -177,7 +177,7 @@ def _table(name: str, samples: Sequence[Sample], values: Sequence[Value | str], 
         if not isinstance(value, str):
             row[...] = value.values if isinstance(value, Described) else value
     reasons = ["", *dict.fromkeys(text for text in why if text)]
-    code = np.array([reasons.index(text) for text in why], dtype=np.uint8)
+    code = np.array([reasons.index(text) for text in why], dtype=np.uint16)
     return FeatureTable.build(
         X,
         columns,

@@ -223,7 +223,7 @@ def motion_features(
     columns += [f"motion_strongest_{reach:g}s" for reach in REACHES_S]
     columns += [f"motion_strongest_{reach:g}s_{shift:+g}s" for reach in REACHES_S for shift in SHIFTS_S]
     X = np.full((len(samples), len(columns)), np.nan)
-    reason = np.ones(len(samples), dtype=np.uint8)
+    reason = np.ones(len(samples), dtype=np.uint16)
     trials: dict[tuple[str, Interval], list[int]] = {}
     for k, sample in enumerate(samples):
         trials.setdefault((sample.subject, sample.trial), []).append(k)
