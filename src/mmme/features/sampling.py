@@ -109,7 +109,7 @@ def _rate(stream: Stream, t: NDArray[np.float64]) -> float:
 
 
 def _confirmed(t: NDArray[np.float64], fs_hz: float) -> bool:
-    """Tell whether the median step is certainly within 1 % of the nominal: fewer than half are shorter, fewer than half longer."""
+    """Tell whether the median step certainly is within 1 % of the nominal: less than half of the steps are outside."""
     shortest, longest = (1 + 1e-9) / (1 + RATE_WITHIN) / fs_hz, (1 - 1e-9) / (1 - RATE_WITHIN) / fs_hz
     shorter = longer = 0
     for first in range(0, t.size - 1, BLOCK):

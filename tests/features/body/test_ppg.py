@@ -101,10 +101,12 @@ def test_signals_without_pulses_do_not_crash(kind):
 
 @pytest.mark.skipif(not PHYSIO.exists(), reason="real recordings are not next to the project")
 def test_pulse_and_heart_rate_agree_in_a_real_recording():
-    """Five minutes of rest: pulse and heart rate of 7 s windows differ by less than 3 bpm in nine of ten windows."""
+    """Five minutes of rest, some with noise on the ECG: where both have a rate, 98 % of 7 s windows are within 3 bpm."""
     data = pd.read_csv(PHYSIO / "bio_resting_5min_100hz.csv")
     t, at = np.arange(len(data)) / 100, np.arange(10, 280, 1.0)
     pulse = column(ppg_features(Stream("ppg", "b", t, data["PPG"].to_numpy(), "V", 100.0), moments(*at)), "ppg_rate_bpm")
     heart = column(ecg_features(Stream("ecg", "b", t, data["ECG"].to_numpy(), "V", 100.0), moments(*at)), "hr_bpm")
 
-    assert np.mean(np.abs(pulse - heart) < 3) > 0.9
+    both = np.isfinite(pulse) & np.isfinite(heart)
+    assert both.mean() > 0.85
+    assert np.mean(np.abs(pulse - heart)[both] < 3) > 0.98

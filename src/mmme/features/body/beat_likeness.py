@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter, uniform_filter1d
 
+from mmme.features.body.beats import NEIGHBOURS, Beats
 from mmme.features.sampling import Regular
+from mmme.features.windows import SAME_S
 
-__all__ = ["beat_doubts", "between_samples", "likeness", "thinned"]
+__all__ = ["beat_doubts", "believed", "between_samples", "likeness", "set_aside", "thinned"]
 
 #: Longer without a beat, none was found [s].
 LONGEST_WITHOUT_S = 3.0
+#: Intervals that differ from those around by more than this factor are no heart's.
+UNEVEN = 2.2
 #: Fewer beats have no median beat.
 LEAST_BEATS = 5
 
@@ -52,27 +55,67 @@ def likeness(clean: NDArray[np.float64], places: NDArray[np.int64], before: int,
     return r
 
 
-def beat_doubts(
-    coarse: Regular,
-    clean: NDArray[np.float64],
-    places: NDArray[np.int64],
-    *,
-    least_r: float,
-    before_s: float,
-    after_s: float,
-    word: str,
-) -> dict[str, NDArray[np.bool_]]:
+def believed(r: NDArray[np.float64], least_r: float) -> NDArray[np.bool_]:
     """
-    Mark stretches of 3 s without a beat, and beats that do not resemble the others.
+    Tell which beats resemble the others, on average with their neighbours: one beat of another shape is no bad signal.
 
     Parameters
     ----------
-    coarse, clean, places
-        The recording, the same cleaned, and the peaks in it.
+    r : (n_beats,)
+        From `likeness`.
     least_r
-        Correlation with the median beat below which a beat is none.
-    before_s, after_s
-        Time around a peak that is compared [s].
+        Mean correlation of three beats in a row below which they are none.
+
+    Examples
+    --------
+    >>> believed(np.array([1.0, 1.0, 0.2, 1.0, 1.0, 0.3, 0.1, 0.3, 1.0]), 0.66).astype(int).tolist()
+    [1, 1, 1, 1, 1, 0, 0, 0, 1]
+    """
+    return np.asarray(uniform_filter1d(r, 3, mode="nearest") >= least_r) if r.size else np.zeros(0, dtype=bool)
+
+
+def set_aside(beats: Beats, found_s: NDArray[np.float64], doubted: NDArray[np.bool_]) -> Beats:
+    """
+    Accept no interval that overlaps one of those between beats as found that are doubted.
+
+    Parameters
+    ----------
+    beats
+        Perhaps corrected.
+    found_s : (b,)
+        Beats as found [s].
+    doubted : (b - 1,)
+        One per interval between these.
+
+    Examples
+    --------
+    >>> found = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> made = Beats(np.array([0.0, 1.0, 1.5, 2.0, 3.0]), np.ones(4, dtype=bool))
+    >>> set_aside(made, found, np.array([False, True, False])).accepted.tolist()
+    [True, False, False, True]
+    """
+    if not doubted.any():
+        return beats
+    seconds = np.interp(beats.t_s, found_s, np.concatenate([[0.0], np.cumsum(np.diff(found_s) * doubted)]))
+    return Beats(beats.t_s, beats.accepted & (np.diff(seconds) <= SAME_S))
+
+
+def beat_doubts(
+    signal: Regular, beat_s: NDArray[np.float64], like: NDArray[np.bool_], *, shortest_s: float, word: str
+) -> dict[str, NDArray[np.bool_]]:
+    """
+    Mark stretches of 3 s without a beat, beats that do not resemble the others, and beats that come too fast or unevenly.
+
+    Parameters
+    ----------
+    signal
+        On whose samples marks are made.
+    beat_s : (n_beats,)
+        Beats as found [s].
+    like : (n_beats,)
+        Which of them are `believed`.
+    shortest_s
+        Intervals below are none of a heart [s].
     word
         What the beats are called in the causes.
 
@@ -80,18 +123,34 @@ def beat_doubts(
     -------
     dict
         Marks ``(n,)`` by cause.
+
+    References
+    ----------
+    Orphanidou et al. (2015), doi:10.1109/JBHI.2014.2338351 (limits of intervals, their ratio, correlation).
     """
-    n = coarse.t.size
-    without, unlike = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    for a, b in pairwise(np.concatenate([[0], places, [n - 1]]).tolist()):
-        if b - a > LONGEST_WITHOUT_S * coarse.fs_hz:
-            without[a:b] = True
-    r = likeness(clean, places, round(before_s * coarse.fs_hz), round(after_s * coarse.fs_hz))
-    middle = (places[1:] + places[:-1]) // 2
-    starts, stops = np.concatenate([places[:1], middle]), np.concatenate([middle, places[-1:]])
-    for i in np.flatnonzero(r < least_r):
-        unlike[starts[i] : stops[i] + 1] = True
-    return {f"no {word} were found": without, f"{word} do not resemble the others": unlike}
+    ends = np.concatenate([[signal.start_s], beat_s, [signal.stop_s]])
+    empty = np.diff(ends) > LONGEST_WITHOUT_S
+    middle = 0.5 * (beat_s[1:] + beat_s[:-1])
+    starts, stops = np.concatenate([beat_s[:1], middle]), np.concatenate([middle, beat_s[-1:]])
+    interval = np.diff(beat_s)
+    usual = median_filter(interval, size=NEIGHBOURS, mode="nearest") if interval.size else interval
+    odd = (interval > UNEVEN * usual) | (interval * UNEVEN < usual)
+    fast = interval < shortest_s
+    return {
+        f"no {word} were found": _marked(signal, ends[:-1][empty], ends[1:][empty]),
+        f"{word} do not resemble the others": _marked(signal, starts[~like], stops[~like]),
+        f"{word} faster than {60 / shortest_s:.0f} a minute": _marked(signal, beat_s[:-1][fast], beat_s[1:][fast]),
+        f"{word} are uneven": _marked(signal, beat_s[:-1][odd], beat_s[1:][odd]),
+    }
+
+
+def _marked(signal: Regular, start_s: NDArray[np.float64], stop_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark stretches, each at least one sample."""
+    change = np.zeros(signal.t.size + 1, dtype=np.int64)
+    first = np.minimum(np.searchsorted(signal.t, start_s), signal.t.size - 1)
+    np.add.at(change, first, 1)
+    np.add.at(change, np.maximum(np.searchsorted(signal.t, stop_s), first + 1), -1)
+    return np.asarray(np.cumsum(change[:-1]) > 0)
 
 
 def between_samples(signal: Regular, clean: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -42,6 +42,8 @@ NEIGHBOURS = 11
 COVERED_SHARE = 0.70
 #: Rate at which courses of rates are sampled [Hz]; Task Force of the ESC and NASPE (1996), doi:10.1161/01.CIR.93.5.1043.
 COURSE_HZ = 4.0
+#: Beats to both sides of a window that its spline is laid through.
+KNOTS = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,10 +308,12 @@ def interval_spectra(beats: Beats, windows: Windows) -> tuple[NDArray[np.bool_],
         [ms²/Hz].
     """
     none = np.zeros(windows.start_s.size, dtype=bool), np.zeros(0), np.zeros((0, 0))
-    if beats.accepted.sum() < 4:
+    some = _near(beats, windows)
+    if some.accepted.sum() < 4:
         return none
-    at_s, length_ms = beats.t_s[1:][beats.accepted], beats.interval_s[beats.accepted] * 1e3
-    t = np.arange(at_s[0], at_s[-1], 1.0 / COURSE_HZ)
+    at_s, length_ms = some.t_s[1:][some.accepted], some.interval_s[some.accepted] * 1e3
+    grid_s = beats.t_s[0]  # of the recording: a window's power does not depend on which others are asked for
+    t = grid_s + np.arange(np.ceil((at_s[0] - grid_s) * COURSE_HZ), np.ceil((at_s[-1] - grid_s) * COURSE_HZ)) / COURSE_HZ
     n = round(windows.duration_s * COURSE_HZ)
     # The first interval ends one beat into the recording: half an interval may be missing at either end.
     first = np.rint((windows.start_s - t[0]) * COURSE_HZ).astype(np.int64)
@@ -321,3 +325,14 @@ def interval_spectra(beats: Beats, windows: Windows) -> tuple[NDArray[np.bool_],
     rows = sliding_window_view(course, n)[np.clip(first[usable], 0, t.size - n)]
     f, density = periodogram(rows, COURSE_HZ, window="hann", detrend="linear", axis=1)
     return usable, f, density
+
+
+def _near(beats: Beats, windows: Windows) -> Beats:
+    """Leave out beats that no window can feel: a spline forgets what is 30 knots away, to one part in 10^16."""
+    known = windows.start_s[np.isfinite(windows.start_s)]
+    if not known.size:
+        return Beats(beats.t_s[:0], beats.accepted[:0])
+    first, last = np.searchsorted(beats.t_s, [known.min(), known.max() + windows.duration_s])
+    first = max(0, int(first) - KNOTS)
+    last = min(beats.t_s.size, int(last) + KNOTS)
+    return Beats(beats.t_s[first:last], beats.accepted[first : max(last - 1, first)])

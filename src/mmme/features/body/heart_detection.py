@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mmme.features.sampling import Regular, decimated
 
-__all__ = ["ECG_HZ", "PPG_HZ", "FoundBeats", "corrected_beats", "ecg_beats", "find_beats", "ppg_pulses"]
+__all__ = ["ECG_HZ", "PPG_HZ", "FoundBeats", "ecg_beats", "find_beats", "ppg_pulses"]
 
 # Lower rates are faster; peaks are moved back onto the samples as recorded.
 ECG_HZ = 250.0
@@ -30,8 +31,10 @@ PPG_HZ = 100.0
 #: What the peak finders raise when a signal holds no peaks at all (white noise, a ramp).
 NO_PEAKS = (IndexError, ValueError, ZeroDivisionError)
 
-#: Fewer cannot be compared with their neighbours.
-LEAST_BEATS = 20
+#: A peak of the lower rate is this near to that of the recording [s].
+NEAR_S = 0.012
+#: Mains hum is taken out by two moving means of one of its cycles [Hz], as in the cleaner.
+MAINS_HZ = 50.0
 
 Times = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -67,8 +70,9 @@ def find_beats(signal: Regular) -> FoundBeats:
     """
     Find R peaks.
 
-    Detected at about 250 Hz, then moved to the maximum (minimum where the ECG is upside down) of the samples as recorded,
-    within 12 ms; on real ECG this agrees within 2 ms with detection at 1000 Hz.
+    Detected at about 250 Hz, then moved, by at most 12 ms, to the maximum (minimum where the ECG is upside down) of the
+    recording at its own rate, smoothed as the cleaner does. The largest sample itself is the R peak only where there is no
+    noise: with noise of 3 % of the R wave it is 1.2 ms off (standard deviation), the smoothed one 0.3 ms.
 
     Parameters
     ----------
@@ -93,59 +97,25 @@ def find_beats(signal: Regular) -> FoundBeats:
     clean = sign * clean
     nothing = np.empty(0, dtype=np.int64)
     try:
-        found: dict[str, Any] = nk.ecg_peaks(clean, sampling_rate=coarse.fs_hz)[1]
+        found: dict[str, Any] = nk.ecg_findpeaks(clean, sampling_rate=coarse.fs_hz)
     except NO_PEAKS:
         return FoundBeats(np.empty(0), nothing, clean, coarse, inverted)
     peaks: Index = np.asarray(found["ECG_R_Peaks"], dtype=np.int64)
-    q = round(signal.fs_hz / coarse.fs_hz)
-    reach = max(1, round(0.012 * signal.fs_hz))
-    near = peaks[:, None] * q + np.arange(-reach, reach + 1)
-    near = np.clip(near, 0, signal.x.size - 1)
-    fine = np.take_along_axis(near, np.argmax(sign * signal.x[near], axis=1)[:, None], axis=1)[:, 0]
+    fine = _sharpened(sign, signal, peaks * round(signal.fs_hz / coarse.fs_hz))
     _, kept = np.unique(fine, return_index=True)
     return FoundBeats(signal.t[fine[kept]], peaks[kept], clean, coarse, inverted)
 
 
-def corrected_beats(t_s: Times) -> Times:
-    """
-    Correct beats that were missed, invented or misplaced, by the rules of Kubios.
-
-    Parameters
-    ----------
-    t_s : (n,)
-        Times of beats [s].
-
-    Returns
-    -------
-    (m,) float64
-        Times [s]; as given where there are too few to compare.
-
-    References
-    ----------
-    Lipponen & Tarvainen (2019), doi:10.1080/03091902.2019.1640306.
-
-    Examples
-    --------
-    >>> t = np.delete(np.arange(60.0) * 0.8 + 0.1 * np.sin(np.arange(60)), 20)
-    >>> corrected_beats(t).size
-    60
-    """
-    import neurokit2 as nk
-
-    if t_s.size < LEAST_BEATS:
-        return t_s
-    at_ms = np.unique(np.rint((t_s - t_s[0]) * 1e3).astype(np.int64))
-    try:
-        made = nk.signal_fixpeaks(at_ms, sampling_rate=1000, iterative=True, method="Kubios")[1]
-    except NO_PEAKS:
-        return t_s
-    times = np.unique(np.asarray(made, dtype=np.float64)) * 1e-3 + t_s[0]
-    # beats that were left alone keep their own time, to the sample
-    nearest = np.clip(np.searchsorted(t_s, times), 1, t_s.size - 1)
-    nearest -= times - t_s[nearest - 1] < t_s[nearest] - times
-    same = np.abs(t_s[nearest] - times) < 1e-3
-    times[same] = t_s[nearest[same]]
-    return np.unique(times)
+def _sharpened(sign: float, signal: Regular, near: Index) -> Index:
+    """Move each place to the largest sample of the smoothed recording within 12 ms."""
+    reach = max(1, round(NEAR_S * signal.fs_hz))
+    mean = np.ones(max(1, int(signal.fs_hz / MAINS_HZ)))
+    kernel = np.convolve(mean, mean) / mean.size**2  # of odd length: it moves nothing
+    side = kernel.size // 2
+    last = signal.x.size - 1
+    rows = signal.x[np.clip(near[:, None] + np.arange(-reach - side, reach + side + 1), 0, last)]
+    smooth = sliding_window_view(rows, kernel.size, axis=1) @ kernel
+    return np.asarray(np.clip(near + np.argmax(sign * smooth, axis=1) - reach, 0, last), dtype=np.int64)
 
 
 def ecg_beats(signal: Regular) -> tuple[Times, bool]:
@@ -201,7 +171,7 @@ def ppg_pulses(signal: Regular) -> tuple[Index, Index, NDArray[np.float64], NDAr
     limit = 3.0 * float(np.percentile(np.abs(clean), 90))
     limited = np.abs(clean) > limit
     try:
-        found = nk.ppg_peaks(np.clip(clean, -limit, limit), sampling_rate=coarse.fs_hz)[1]
+        found = nk.ppg_findpeaks(np.clip(clean, -limit, limit), sampling_rate=coarse.fs_hz)
     except NO_PEAKS:
         nothing = np.empty(0, dtype=np.int64)
         return nothing, nothing, clean, limited, coarse

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.body.beats import Beats, interval_spectra, rmssd_sdnn, spectral_power
+from mmme.features.body.beats import Beats, interval_spectra, rmssd_sdnn
 from mmme.features.tables import Column
 from mmme.features.windows import Windows, either, first_reason, too_short
 
@@ -58,6 +58,10 @@ HRV_COLUMNS: tuple[str, ...] = tuple(NEEDS_S)
 SET_ASIDE_SHARE = 0.05
 #: Intervals that entropy and scaling need.
 LEAST_INTERVALS = 100
+#: Fewer intervals have no median deviation and do not turn often enough.
+LEAST_OF_ROW = 10
+#: Windows that are looked at together.
+ROWS = 2048
 HF_HZ, LF_HZ = (0.15, 0.40), (0.04, 0.15)
 
 
@@ -68,7 +72,7 @@ def hrv_columns(beats: Beats, windows: Windows, why: NDArray[np.str_], aside: ND
     Parameters
     ----------
     beats
-        Corrected heart beats.
+        Heart beats; only accepted intervals count, and differences between two of them that follow each other.
     windows
         ``k`` of them.
     why : (k,)
@@ -96,12 +100,14 @@ def hrv_columns(beats: Beats, windows: Windows, why: NDArray[np.str_], aside: ND
         values |= _time(beats, windows)
     if windows.duration_s >= NEEDS_S["hrv_hf_ms2"] - 1e-9:
         values |= _frequency(beats, windows)
-        values |= _of_single_windows(beats, windows, why)
+        values |= _of_rows(beats, windows)
     many = first_reason(k, (aside > SET_ASIDE_SHARE, f"more than {SET_ASIDE_SHARE:.0%} of beats set aside"))
     general = either(why, many)
     few = first_reason(
         k, (_counts(beats, windows) < LEAST_INTERVALS, f"fewer than {LEAST_INTERVALS} intervals in the window")
     )
+    if windows.duration_s >= NEEDS_S["hrv_sample_entropy"] - 1e-9:
+        values |= _entropies_and_scalings(beats, windows, either(general, few) == "")
     reasons = {needs_s: either(short[name], general) for name, needs_s in NEEDS_S.items()}
     made = {}
     for name, needs_s in NEEDS_S.items():
@@ -191,13 +197,13 @@ def _time(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
 
 
 def _frequency(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
-    """Power of the interval lengths in bands [ms²]; see `mmme.features.body.beats.spectral_power`."""
-    hf, lf = spectral_power(beats, windows, (HF_HZ, LF_HZ)).T
-    peak = np.full(windows.start_s.size, np.nan)
+    """Power of the interval lengths in bands [ms²]; see `mmme.features.body.beats.interval_spectra`."""
+    hf, lf, peak = (np.full(windows.start_s.size, np.nan) for _ in range(3))
     usable, f, density = interval_spectra(beats, windows)
-    inside = (f >= HF_HZ[0]) & (f < HF_HZ[1])
     if usable.any():
-        peak[usable] = f[inside][np.argmax(density[:, inside], axis=1)]
+        high, low = ((f >= band[0]) & (f < band[1]) for band in (HF_HZ, LF_HZ))
+        hf[usable], lf[usable] = (density[:, inside].sum(axis=1) * (f[1] - f[0]) for inside in (high, low))
+        peak[usable] = f[high][np.argmax(density[:, high], axis=1)]
     both = np.where(lf + hf > 0, lf + hf, np.nan)
     return {
         "hrv_hf_ms2": hf,
@@ -209,46 +215,53 @@ def _frequency(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]
     }
 
 
-def _of_single_windows(beats: Beats, windows: Windows, why: NDArray[np.str_]) -> dict[str, NDArray[np.float64]]:
-    """Measures that look at one window at a time; long windows are few."""
-    k = windows.start_s.size
+def _of_rows(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
+    """Median absolute deviation and fragmentation: measures that are no sums, from one row of intervals per window."""
     names = ("hrv_madnn_ms", "hrv_pip_percent", "hrv_ials", "hrv_pss_percent", "hrv_pas_percent")
-    made = {name: np.full(k, np.nan) for name in (*names, "hrv_sample_entropy", "hrv_dfa_alpha1")}
-    first, last = _ends(beats, windows)
-    long = windows.duration_s >= NEEDS_S["hrv_sample_entropy"] - 1e-9
-    for i in np.flatnonzero(why == ""):
-        own = slice(first[i], last[i])
-        nn = beats.interval_s[own][beats.accepted[own]] * 1e3
-        if nn.size < 10:
+    made = {name: np.full(windows.start_s.size, np.nan) for name in names}
+    first, last = (np.minimum(i, beats.accepted.size) for i in _ends(beats, windows))
+    n = last - first
+    longest = int(n.max(initial=0))
+    if longest < LEAST_OF_ROW:
+        return made
+    nn_ms = np.where(beats.accepted, beats.interval_s * 1e3, np.nan)
+    nn_ms = np.concatenate([nn_ms, np.full(longest, np.nan)])
+    for some in np.array_split(np.arange(n.size), -(-n.size // ROWS)):
+        rows = nn_ms[first[some, None] + np.arange(longest)]
+        rows[np.arange(longest) >= n[some, None]] = np.nan
+        enough = np.isfinite(rows).sum(axis=1) >= LEAST_OF_ROW
+        rows, some = rows[enough], some[enough]
+        if not some.size:
             continue
+        spread = np.abs(rows - np.nanmedian(rows, axis=1, keepdims=True))
         # 1.4826 makes it the standard deviation of a normal distribution
-        made["hrv_madnn_ms"][i] = 1.4826 * float(np.median(np.abs(nn - np.median(nn))))
-        for name, value in zip(names[1:], fragmentation(nn), strict=True):
-            made[name][i] = value
-        if long and nn.size >= LEAST_INTERVALS:
-            made["hrv_sample_entropy"][i], made["hrv_dfa_alpha1"][i] = _entropy_and_scaling(nn)
+        made["hrv_madnn_ms"][some] = 1.4826 * np.nanmedian(spread, axis=1)
+        for name, values in zip(names[1:], fragmentation(rows), strict=True):
+            made[name][some] = values
     return made
 
 
-def fragmentation(nn_ms: NDArray[np.float64]) -> tuple[float, float, float, float]:
+def fragmentation(
+    nn_ms: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """
     Measure how often the heart rate turns.
 
     Parameters
     ----------
-    nn_ms : (n,)
-        Successive intervals [ms], at least 4.
+    nn_ms : (k, n)
+        Rows of successive intervals [ms]; NaN where one is not known: no difference is taken to it, and stretches end.
 
     Returns
     -------
-    pip
-        Percentage of intervals at which acceleration and deceleration change places.
-    ials
+    pip : (k,)
+        Percentage of intervals at which acceleration and deceleration change places, or either comes to a standstill.
+    ials : (k,)
         Inverse of the mean length of stretches of acceleration or deceleration.
-    pss
+    pss : (k,)
         Percentage of differences in short stretches, of fewer than three.
-    pas
-        Percentage of differences in alternation, at least four stretches of one.
+    pas : (k,)
+        Percentage of differences in alternation, at least four stretches of one in a row.
 
     References
     ----------
@@ -256,22 +269,48 @@ def fragmentation(nn_ms: NDArray[np.float64]) -> tuple[float, float, float, floa
 
     Examples
     --------
-    >>> pip, ials, pss, pas = fragmentation(np.array([800.0, 810.0] * 10))
-    >>> round(pip), round(ials, 2), pss, pas
-    (90, 1.0, 100.0, 100.0)
+    >>> pip, ials, pss, pas = fragmentation(np.array([[800.0, 810.0] * 10]))
+    >>> pip.tolist(), ials.tolist(), pss.tolist(), pas.tolist()
+    ([90.0], [1.0], [100.0], [100.0])
     """
-    step = np.diff(nn_ms)
-    turns = step[1:] * step[:-1] <= 0  # a standstill is a turn as well
-    turns &= (step[1:] != 0) | (step[:-1] != 0)
-    pip = 100.0 * float(turns.sum()) / nn_ms.size
-    edges = np.flatnonzero(np.diff(np.sign(step)) != 0) + 1
-    lengths = np.diff(np.concatenate([[0], edges, [step.size]]))
-    ials = 1.0 / float(lengths.mean())
-    pss = 100.0 * float(lengths[lengths < 3].sum()) / step.size
-    ones = np.flatnonzero(np.diff(np.concatenate([[0], (lengths == 1).astype(int), [0]])))
-    runs = ones[1::2] - ones[::2]
-    pas = 100.0 * float(runs[runs >= 4].sum()) / step.size
+    step = np.diff(nn_ms, axis=1)
+    known = np.isfinite(step)
+    sign = np.where(known, np.sign(step), np.nan)
+    pairs = known[:, 1:] & known[:, :-1]
+    turns = pairs & (step[:, 1:] * step[:, :-1] <= 0) & ((step[:, 1:] != 0) | (step[:, :-1] != 0))
+    n_steps = np.maximum(known.sum(axis=1), 1)
+    pip = 100.0 * turns.sum(axis=1) / np.maximum(np.isfinite(nn_ms).sum(axis=1), 1)
+    length = _stretch_lengths(sign, known)
+    begins = known.copy()
+    begins[:, 1:] &= ~(pairs & (sign[:, 1:] == sign[:, :-1]))
+    ials = begins.sum(axis=1) / n_steps
+    pss = 100.0 * (known & (length < 3)).sum(axis=1) / n_steps
+    single = known & (length == 1)
+    pas = 100.0 * (single & (_stretch_lengths(single.astype(float), known) >= 4)).sum(axis=1) / n_steps
     return pip, ials, pss, pas
+
+
+def _stretch_lengths(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Length of the stretch of equal known values that each lies in, ``(k, n)``; rows do not touch."""
+    k, n = values.shape
+    new = np.ones((k, n), dtype=bool)
+    new[:, 1:] = ~(known[:, 1:] & known[:, :-1] & (values[:, 1:] == values[:, :-1]))
+    at = np.flatnonzero(new.ravel())
+    return np.repeat(np.diff(np.append(at, k * n)), np.diff(np.append(at, k * n))).reshape(k, n)
+
+
+def _entropies_and_scalings(beats: Beats, windows: Windows, wanted: NDArray[np.bool_]) -> dict[str, NDArray[np.float64]]:
+    """Sample entropy and scaling exponent of the wanted windows that hold enough intervals; each takes milliseconds."""
+    entropy, alpha = (np.full(windows.start_s.size, np.nan) for _ in range(2))
+    first, last = _ends(beats, windows)
+    known: dict[tuple[int, int], tuple[float, float]] = {}  # windows that overlap may hold the same intervals
+    for i in np.flatnonzero(wanted):
+        ends = int(first[i]), int(last[i])
+        if ends not in known:
+            own = slice(*ends)
+            known[ends] = _entropy_and_scaling(beats.interval_s[own][beats.accepted[own]] * 1e3)
+        entropy[i], alpha[i] = known[ends]
+    return {"hrv_sample_entropy": entropy, "hrv_dfa_alpha1": alpha}
 
 
 def _entropy_and_scaling(nn_ms: NDArray[np.float64]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.body.beat_likeness import beat_doubts, between_samples, thinned
+from mmme.features.body.beat_likeness import beat_doubts, believed, between_samples, likeness, set_aside, thinned
 from mmme.features.body.beats import Beats, beat_reasons, beats_from, log_ratio, mean_per_window, rate, rmssd_sdnn
 from mmme.features.body.doubts import at_limit, still
 from mmme.features.body.ecg import Heart
@@ -46,6 +46,8 @@ FLAT_V = 1e-6
 SHORTEST_S, LONGEST_S = 0.33, 2.0
 #: A pulse that resembles the median pulse less than this is none (Orphanidou et al. 2015).
 LEAST_R = 0.86
+#: Before and after the systolic peak, that is compared.
+COMPARED_S = (0.3, 0.4)
 #: From the R peak to the foot of its pulse at the finger [s]; what takes another time belongs to another beat.
 TRANSIT_S = (0.05, 0.6)
 #: Samples of this rate suffice to say where a recording is flat, torn or over [Hz].
@@ -117,7 +119,7 @@ class PulseWave:
     beats
         Systolic peaks, their times between samples; odd intervals are set aside.
     amplitude : (n_pulses,) float64
-        Peak minus foot of the band-passed pulse [V].
+        Peak minus foot of the band-passed pulse [V]; NaN, as are the next two, of pulses that resemble no pulse.
     rise_s, foot_s : (n_pulses,) float64
         From foot to peak, and when the foot was [s].
     artefact
@@ -168,17 +170,21 @@ def read_ppg(stream: Stream) -> PulseWave:
         return PulseWave(refused, judged, kept, none, nothing, nothing, nothing, kept)
     peaks, feet, clean, limited, coarse = ppg_pulses(signal)
     at, foot = between_samples(coarse, clean, peaks), between_samples(coarse, clean, feet)
-    beats = beats_from(at, coarse, shortest_s=SHORTEST_S, longest_s=LONGEST_S, even=True)
-    doubts = {
-        "signal is flat": still(coarse, flat=FLAT_V, least_s=1.0),
-        "signal is clipped": at_limit(signal, coarse, least_s=0.05),
-        "larger than a pulse": limited,
-        **beat_doubts(coarse, clean, peaks, least_r=LEAST_R, before_s=0.3, after_s=0.4, word="pulses"),
-    }
     kept = thinned(coarse, KEPT_HZ)
+    before, after = (round(s * coarse.fs_hz) for s in COMPARED_S)
+    like = believed(likeness(clean, peaks, before, after), LEAST_R)
+    made = beats_from(at, kept, shortest_s=SHORTEST_S, longest_s=LONGEST_S, even=True)
+    beats = set_aside(made, at, ~(like[1:] & like[:-1]))
     marked = thinned(Regular(coarse.t, coarse.x, limited, coarse.fs_hz), KEPT_HZ)
-    amplitude = clean[peaks] - clean[feet]
-    return PulseWave("", verdict_from(coarse, doubts), kept, beats, amplitude, at - foot, foot, marked)
+    doubts = {
+        "signal is flat": still(kept, flat=FLAT_V, least_s=1.0),
+        "signal is clipped": at_limit(signal, kept, least_s=0.05),
+        "larger than a pulse": marked.bad,
+        **beat_doubts(kept, at, like, shortest_s=SHORTEST_S, word="pulses"),
+    }
+    amplitude = np.where(like, clean[peaks] - clean[feet], np.nan)
+    rise, foot = np.where(like, at - foot, np.nan), np.where(like, foot, np.nan)
+    return PulseWave("", verdict_from(kept, doubts), kept, beats, amplitude, rise, foot, marked)
 
 
 def ppg_columns(pulse: PulseWave, occasions: Occasions, heart: Heart | None = None) -> dict[str, Column]:
@@ -236,11 +242,15 @@ def _transit(
     if heart is None or heart.refused:
         why = "no stream 'ecg'" if heart is None else f"ecg: {heart.refused}"
         return [nothing, nothing], np.full(k, why)
-    r_s = heart.beats.t_s
-    before = np.searchsorted(r_s, pulse.foot_s, side="right") - 1
-    took = np.where(before >= 0, pulse.foot_s - r_s[np.maximum(before, 0)], np.nan) if r_s.size else pulse.foot_s * np.nan
-    took[(took < TRANSIT_S[0]) | (took > TRANSIT_S[1])] = np.nan
-    means = [mean_per_window(pulse.foot_s, took, w) for w in of]
+    # only beats that were found, next to an interval that is believed
+    right = np.concatenate([heart.beats.accepted, [False]]) | np.concatenate([[False], heart.beats.accepted])
+    r_s, foot_s = heart.beats.t_s[right[: heart.beats.t_s.size]], pulse.foot_s
+    took = np.full(foot_s.size, np.nan)
+    if r_s.size:
+        before = np.searchsorted(r_s, foot_s, side="right") - 1
+        took = np.where(before >= 0, foot_s - r_s[np.maximum(before, 0)], np.nan)
+    took[~((took >= TRANSIT_S[0]) & (took <= TRANSIT_S[1]))] = np.nan
+    means = [mean_per_window(pulse.beats.t_s, took, w) for w in of]
     none = first_reason(k, (np.isnan(means[0]), "no pulse within 0.05 to 0.6 s of a beat"))
     return means, none
 
