@@ -188,7 +188,7 @@ def quality(shares: Mapping[str, NDArray[np.float64]], subjects: Sequence[str]) 
     rows = -(-len(shares) // columns)
     n_trials = max(x.shape[1] for x in shares.values())
     figure, axes = _panel(3.4 * columns, (0.16 * len(subjects) + 0.75) * rows + 0.5, columns=columns, rows=rows)
-    colours = mpl.colormaps["RdYlGn"].with_extremes(bad="#eef1f4")
+    colours = mpl.colormaps["OrRd_r"].with_extremes(bad="#b9c2cc")
     shown = None
     for ax, (name, values) in zip(axes, shares.items(), strict=False):
         shown = ax.imshow(values, cmap=colours, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
@@ -197,9 +197,12 @@ def quality(shares: Mapping[str, NDArray[np.float64]], subjects: Sequence[str]) 
         ax.set(yticks=few, xticks=[0, n_trials - 1] if n_trials > 1 else [0])
         ax.set_yticklabels([subjects[k] for k in few], fontsize=7)
         ax.set_xticklabels(["1", str(n_trials)] if n_trials > 1 else ["1"], fontsize=7)
-        ax.tick_params(length=0)
+        ax.set_xticks(np.arange(0.5, n_trials - 1), minor=True)
+        ax.set_yticks(np.arange(0.5, len(subjects) - 1), minor=True)
+        ax.grid(which="minor", color=GRID, lw=0.5)
+        ax.tick_params(which="both", length=0)
         for side in ("left", "bottom"):
-            ax.spines[side].set_visible(False)
+            ax.spines[side].set_color(GRID)
     for ax in axes[len(shares) :]:
         ax.set_visible(False)
     if shown is not None:
