@@ -136,7 +136,7 @@ def test_what_speaks_against_a_recording():
     """Off, flat and hot: each second by its name."""
     x = warming()
     x[2000:4000] = 18.0
-    x[6000:8000] = 33.0
+    x[6000:9500] = 33.0
     x[10000:11000] = 50.0
     causes = read_skt(skt(x)).verdict.index(Windows(np.array([5.0, 24.0, 64.0, 104.0]), 10.0))[1].tolist()
 

@@ -28,8 +28,8 @@ COLUMNS = ("skt_c", "skt_change_c", "skt_slope_c_per_min", "skt_range_c")
 SKT_HZ = 10.0
 #: A receiver without its sensor repeats one reading, give or take three steps of its converter (0.0006 °C).
 FLAT_C = 0.002
-#: That is asked of stretches of this length [s]; of windows, of their own.
-FLAT_FOR_S = 10.0
+#: For so long [s]: skin in a calm room may stay within that range for 10 s.
+FLAT_FOR_S = 30.0
 #: Fingers in a heated room are warmer, skin is never hotter.
 COLDEST_C, HOTTEST_C = 20.0, 42.0
 #: Skin changes more slowly than this, over one second; faster is a sensor that slips, is put on or taken off.
@@ -189,6 +189,13 @@ def skt_columns(temperature: SkinTemperature, occasions: Occasions) -> dict[str,
     }
 
 
+def _flat(signal: Regular, of: Windows) -> NDArray[np.bool_]:
+    """Tell in which windows the sensor did not move; short ones are judged by the time around them."""
+    if of.duration_s >= FLAT_FOR_S:
+        return np.asarray(spread(signal, of) <= FLAT_C)
+    return marked_share(still(signal, flat=FLAT_C, least_s=FLAT_FOR_S), signal, of) > 0.5
+
+
 def _reasons(temperature: SkinTemperature, of: Windows, what: str) -> NDArray[np.str_]:
     """Say why windows cannot be used: as for every signal, then a sensor that is not on the skin."""
     signal = temperature.signal
@@ -198,7 +205,7 @@ def _reasons(temperature: SkinTemperature, of: Windows, what: str) -> NDArray[np
         (of.touches_bad(signal), f"{what} touches missing samples"),
         (marked_share(signal.x < COLDEST_C, signal, of) > 0.5, f"below {COLDEST_C:g} °C in the {what}; sensor off?"),
         (marked_share(signal.x > HOTTEST_C, signal, of) > 0.5, f"above {HOTTEST_C:g} °C in the {what}; other unit?"),
-        (spread(signal, of) <= FLAT_C, f"temperature flat in the {what}; sensor off?"),
+        (_flat(signal, of), f"temperature flat in the {what}; sensor off?"),
         (marked_share(temperature.artefact, signal, of) > 0, f"artefact in the {what}: {_FAST}"),
     )
 
