@@ -41,6 +41,9 @@ NAMES = (
 )
 FS = 250.0
 
+#: Families that describe channels; those of pairs are tested in test_couplings.py.
+WINDOWED = {name: family for name, family in EEG_FAMILIES.items() if not family.coupled}
+
 
 def noise(seconds=30.0, names=NAMES, seed=0):
     return np.random.default_rng(seed).normal(0, 5, (len(names), int(seconds * FS)))
@@ -53,20 +56,20 @@ def sine(x, name, hz, uv, names=NAMES):
 
 
 @pytest.mark.parametrize("by", ["region", "channel", "both"])
-@pytest.mark.parametrize("family", list(EEG_FAMILIES))
+@pytest.mark.parametrize("family", list(WINDOWED))
 def test_columns_are_known_without_a_recording(family, by, cleaned, occasions):
     """Every family returns exactly the columns it announced, in that order, also for no window and a refused recording."""
     clean = cleaned(noise(8.0), NAMES)
-    names = EEG_FAMILIES[family].names(NAMES, by=by)
-    columns = EEG_FAMILIES[family].columns(clean, occasions(3.0, 4.0), by=by)
+    names = WINDOWED[family].names(NAMES, by=by)
+    columns = WINDOWED[family].columns(clean, occasions(3.0, 4.0), by=by)
 
     assert tuple(columns) == names
     assert len(set(names)) == len(names)
     assert all(v.shape == w.shape == (2,) for v, w in columns.values())
-    assert tuple(EEG_FAMILIES[family].columns(clean, occasions(), by=by)) == names
+    assert tuple(WINDOWED[family].columns(clean, occasions(), by=by)) == names
 
 
-@pytest.mark.parametrize("family", list(EEG_FAMILIES))
+@pytest.mark.parametrize("family", list(WINDOWED))
 def test_every_gap_has_a_reason_and_a_row_stands_alone(family, cleaned, occasions):
     """
     Windows outside, on missing samples, near a silent channel, without an event: NaN exactly where a reason stands, and the
@@ -75,8 +78,8 @@ def test_every_gap_has_a_reason_and_a_row_stands_alone(family, cleaned, occasion
     clean = cleaned(noise(40.0), NAMES, missing=slice(5000, 5003), bad={"F7": "uncorrelated"}, silent={"P3": slice(24, 26)})
     starts = [-1.0, 0.1, 10.0, 19.0, 24.0, 30.0, 39.5]
     where = occasions(*starts, duration=3.0, baseline=3.0, at=[-0.5, 0.6, 10.5, 19.5, 24.5, float("nan"), 39.9])
-    columns = EEG_FAMILIES[family].columns(clean, where, by="both")
-    alone = EEG_FAMILIES[family].columns(clean, occasions(10.0, duration=3.0, baseline=3.0), by="both")
+    columns = WINDOWED[family].columns(clean, where, by="both")
+    alone = WINDOWED[family].columns(clean, occasions(10.0, duration=3.0, baseline=3.0), by="both")
 
     for name, (values, why) in columns.items():
         np.testing.assert_array_equal(np.isnan(values) | (why != ""), why != "", err_msg=name)
@@ -85,15 +88,15 @@ def test_every_gap_has_a_reason_and_a_row_stands_alone(family, cleaned, occasion
     assert all(why[2].startswith(("bad", "no pair")) for name, (_, why) in columns.items() if "F7" in name)
 
 
-@pytest.mark.parametrize("family", list(EEG_FAMILIES))
+@pytest.mark.parametrize("family", list(WINDOWED))
 def test_a_refused_recording_gives_its_reason_everywhere(family, cleaned, occasions):
     """All columns, one reason."""
     from dataclasses import replace
 
     clean = replace(cleaned(noise(6.0), NAMES), refused="recording shorter than 5 s")
-    columns = EEG_FAMILIES[family].columns(clean, occasions(1.0, 2.0), by="region")
+    columns = WINDOWED[family].columns(clean, occasions(1.0, 2.0), by="region")
 
-    assert tuple(columns) == EEG_FAMILIES[family].names(by="region")
+    assert tuple(columns) == WINDOWED[family].names(by="region")
     assert {w for _, why in columns.values() for w in why} == {"recording shorter than 5 s"}
 
 
@@ -243,6 +246,6 @@ def test_planted_rhythms_are_found_where_and_when_they_are(cleaned, occasions):
 def test_unknown_groupings_are_refused(cleaned, occasions):
     """A mistyped ``by`` names the three that exist, in every family."""
     clean = cleaned(noise(8.0), NAMES)
-    for family in EEG_FAMILIES.values():
+    for family in WINDOWED.values():
         with pytest.raises(ConfigError, match="no grouping of channels 'regions'; did you mean 'region'"):
             family.columns(clean, occasions(4.0), by="regions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,12 +21,15 @@ from mmme.features.brain.band_power import (
     relative_power_columns,
     relative_power_names,
 )
+from mmme.features.brain.clean import CleanEeg
 from mmme.features.brain.complexity import entropy_columns, entropy_names, hjorth_columns, hjorth_names
 from mmme.features.brain.couplings import connectivity_columns, connectivity_names
 from mmme.features.brain.evoked import evoked_columns, evoked_names
 from mmme.features.brain.networks import network_columns, network_names
+from mmme.features.brain.places import By, place_names
 from mmme.features.brain.time_frequency import time_frequency_columns, time_frequency_names
 from mmme.features.tables import Column
+from mmme.features.windows import Occasions
 
 __all__ = ["EEG_FAMILIES", "Family"]
 
@@ -52,15 +55,24 @@ class Family:
     coupled: bool = False
 
 
+def _frontal_columns(clean: CleanEeg, occasions: Occasions, *, by: By = "region") -> dict[str, Column]:
+    """Four columns, whatever the others are grouped by."""
+    place_names(by=by)
+    return frontal_asymmetry_columns(clean, occasions)
+
+
+def _frontal_names(names: Sequence[str] = (), *, by: By = "region") -> tuple[str, ...]:
+    """Name those four."""
+    place_names(names, by=by)
+    return frontal_asymmetry_names()
+
+
 EEG_FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         "band-power": Family(band_power_columns, band_power_names),
         "relative-power": Family(relative_power_columns, relative_power_names),
         "differential-entropy": Family(differential_entropy_columns, differential_entropy_names),
-        "frontal-asymmetry": Family(
-            lambda clean, occasions, *, by="region": frontal_asymmetry_columns(clean, occasions),  # noqa: ARG005
-            lambda names=(), *, by="region": frontal_asymmetry_names(),  # noqa: ARG005
-        ),
+        "frontal-asymmetry": Family(_frontal_columns, _frontal_names),
         "asymmetry": Family(asymmetry_columns, asymmetry_names),
         "evoked": Family(evoked_columns, evoked_names),
         "time-frequency": Family(time_frequency_columns, time_frequency_names),
