@@ -28,6 +28,7 @@ __all__ = [
     "interval_spectra",
     "log_ratio",
     "mean_per_window",
+    "near",
     "rate",
     "rate_course",
     "rate_slope",
@@ -308,15 +309,17 @@ def interval_spectra(beats: Beats, windows: Windows) -> tuple[NDArray[np.bool_],
         [ms²/Hz].
     """
     none = np.zeros(windows.start_s.size, dtype=bool), np.zeros(0), np.zeros((0, 0))
-    some = _near(beats, windows)
+    some = near(beats, windows)
     if some.accepted.sum() < 4:
         return none
     at_s, length_ms = some.t_s[1:][some.accepted], some.interval_s[some.accepted] * 1e3
-    grid_s = beats.t_s[0]  # of the recording: a window's power does not depend on which others are asked for
-    t = grid_s + np.arange(np.ceil((at_s[0] - grid_s) * COURSE_HZ), np.ceil((at_s[-1] - grid_s) * COURSE_HZ)) / COURSE_HZ
+    # at whole quarters of session time: a window's power does not depend on which others are asked for
+    t = np.arange(np.ceil(at_s[0] * COURSE_HZ), np.ceil(at_s[-1] * COURSE_HZ)) / COURSE_HZ
+    if not t.size:
+        return none
     n = round(windows.duration_s * COURSE_HZ)
     # The first interval ends one beat into the recording: half an interval may be missing at either end.
-    first = np.rint((windows.start_s - t[0]) * COURSE_HZ).astype(np.int64)
+    first = np.rint((np.nan_to_num(windows.start_s, nan=-1e6) - t[0]) * COURSE_HZ).astype(np.int64)
     slack = round(1.5 * COURSE_HZ)
     usable = (first >= -slack) & (first + n <= t.size + slack) & (t.size >= n)
     if not usable.any():
@@ -327,8 +330,17 @@ def interval_spectra(beats: Beats, windows: Windows) -> tuple[NDArray[np.bool_],
     return usable, f, density
 
 
-def _near(beats: Beats, windows: Windows) -> Beats:
-    """Leave out beats that no window can feel: a spline forgets what is 30 knots away, to one part in 10^16."""
+def near(beats: Beats, windows: Windows) -> Beats:
+    """
+    Leave out beats that no window can feel: a spline forgets what is 30 knots away, to one part in 10^16.
+
+    Examples
+    --------
+    >>> b = Beats(np.arange(1000.0), np.ones(999, dtype=bool))
+    >>> some = near(b, Windows(np.array([500.0]), 60.0))
+    >>> some.t_s[0], some.t_s[-1], some.accepted.size
+    (470.0, 589.0, 119)
+    """
     known = windows.start_s[np.isfinite(windows.start_s)]
     if not known.size:
         return Beats(beats.t_s[:0], beats.accepted[:0])

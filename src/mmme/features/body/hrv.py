@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.body.beats import Beats, interval_spectra, rmssd_sdnn
+from mmme.features.body.beats import Beats, interval_spectra, near, rmssd_sdnn
 from mmme.features.tables import Column
 from mmme.features.windows import Windows, either, first_reason, too_short
 
@@ -93,8 +93,7 @@ def hrv_columns(beats: Beats, windows: Windows, why: NDArray[np.str_], aside: ND
     Task Force of the ESC and NASPE (1996), doi:10.1161/01.CIR.93.5.1043.
     Costa et al. (2017), Heart rate fragmentation, doi:10.3389/fphys.2017.00255.
     """
-    k = windows.start_s.size
-    short = {name: too_short(windows, needs_s) for name, needs_s in NEEDS_S.items()}
+    k, beats = windows.start_s.size, near(beats, windows)
     values = {name: np.full(k, np.nan) for name in NEEDS_S}
     if windows.duration_s >= min(NEEDS_S.values()) - 1e-9:
         values |= _time(beats, windows)
@@ -108,7 +107,7 @@ def hrv_columns(beats: Beats, windows: Windows, why: NDArray[np.str_], aside: ND
     )
     if windows.duration_s >= NEEDS_S["hrv_sample_entropy"] - 1e-9:
         values |= _entropies_and_scalings(beats, windows, either(general, few) == "")
-    reasons = {needs_s: either(short[name], general) for name, needs_s in NEEDS_S.items()}
+    reasons = {needs_s: either(too_short(windows, needs_s), general) for needs_s in set(NEEDS_S.values())}
     made = {}
     for name, needs_s in NEEDS_S.items():
         own = reasons[needs_s]
@@ -233,12 +232,19 @@ def _of_rows(beats: Beats, windows: Windows) -> dict[str, NDArray[np.float64]]:
         rows, some = rows[enough], some[enough]
         if not some.size:
             continue
-        spread = np.abs(rows - np.nanmedian(rows, axis=1, keepdims=True))
+        spread = np.abs(rows - _medians(rows)[:, None])
         # 1.4826 makes it the standard deviation of a normal distribution
-        made["hrv_madnn_ms"][some] = 1.4826 * np.nanmedian(spread, axis=1)
+        made["hrv_madnn_ms"][some] = 1.4826 * _medians(spread)
         for name, values in zip(names[1:], fragmentation(rows), strict=True):
             made[name][some] = values
     return made
+
+
+def _medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median of the known values of each row, at least one, ``(k,)``: NaN are sorted to the end."""
+    n = np.isfinite(rows).sum(axis=1)
+    ordered, row = np.sort(rows, axis=1), np.arange(n.size)
+    return np.asarray(0.5 * (ordered[row, (n - 1) // 2] + ordered[row, n // 2]))
 
 
 def fragmentation(

@@ -33,8 +33,11 @@ __all__ = ["EegSettings", "read_eeg"]
 Bad = Literal["list", "interpolate"]
 Ica = Literal["none", "picard"]
 
-#: A channel that never steps by more than this [µV] is disconnected.
+#: A channel that never moves by more than this [µV] is disconnected; a second, where most steps are below that.
 STILL_UV = 1e-4
+STILL_SHARE = 0.9
+#: Relative precision of a constant after the rate was lowered.
+ROUNDING = 1e-6
 #: A second in which a channel swings by more than this is no EEG [µV].
 LARGEST_UV = 200.0
 #: A second whose root mean square between 65 and 95 Hz is above this is muscle [µV].
@@ -185,7 +188,8 @@ def read_eeg(stream: Stream, settings: EegSettings | None = None) -> CleanEeg:
     own = ~np.isin(names, mended)[:, None]  # what was wrong with a channel is not wrong with what stands in its place
     holes = np.zeros((n, cells.size), dtype=bool) if missing is None else np.logical_or.reduceat(missing[:n], cells, axis=1)
     spoiled = np.broadcast_to((~trusted & ~flat)[:, None], holes.shape)
-    verdict = Verdict(grid.start_s, _codes(x, cells, holes & own, still[:n] & own, spoiled & own, muscle), CAUSES, names)
+    codes = _codes(x, cells, holes & own, still[:n] & own, spoiled & own, muscle * own)
+    verdict = Verdict(grid.start_s, codes, CAUSES, names)
     return CleanEeg(grid.t, x, grid.bad, grid.fs_hz, names, flat, named, mended, muscle, verdict, steps)
 
 
@@ -204,9 +208,15 @@ def _holed(missing: NDArray[np.bool_], paused: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _still(x: NDArray[np.float32], cells: NDArray[np.intp]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Channels that do not move, in each second ``(n_channels, n_cells)`` and throughout ``(n_channels,)``."""
-    low, high = np.minimum.reduceat(x, cells, axis=1), np.maximum.reduceat(x, cells, axis=1)
-    return high - low <= STILL_UV, high.max(axis=1) - low.min(axis=1) <= STILL_UV
+    """Channels that do not move, in most of each second ``(n_channels, n_cells)`` and throughout ``(n_channels,)``."""
+    length = np.diff(cells, append=x.shape[1])
+    seconds, throughout = [], []
+    for channel in x:
+        throughout.append(np.ptp(channel) <= STILL_UV)
+        least = STILL_UV + ROUNDING * np.abs(channel[cells])  # far from zero, a constant is one only to single precision
+        steps = np.abs(np.diff(channel, append=channel[-1:])) <= np.repeat(least, length)
+        seconds.append(np.add.reduceat(steps, cells, dtype=np.int64) >= STILL_SHARE * length)
+    return np.array(seconds), np.array(throughout)
 
 
 def _told(rejected: tuple[Rejected, ...]) -> str:
@@ -234,7 +244,8 @@ def _line(x: NDArray[np.float32], fs_hz: float, names: tuple[str, ...], flat: ND
         welch(x[:, a : a + length], fs_hz, nperseg=min(length, round(2 * fs_hz)), axis=1, detrend="linear") for a in starts
     ]
     f, power = welched[0][0], np.mean([p for _, p in welched], axis=0)
-    band = (f >= 1) & (f <= min(100.0, 0.45 * fs_hz))
+    upper = min(100.0, 0.45 * fs_hz)
+    band = (f >= 1) & (f <= upper)
     total = power[:, band].sum(axis=1)
     said = []
     for line in (50.0, 60.0):
@@ -243,7 +254,7 @@ def _line(x: NDArray[np.float32], fs_hz: float, names: tuple[str, ...], flat: ND
             share = np.where(flat | (total <= 0), 0.0, power[:, near].sum(axis=1) / np.where(total > 0, total, 1.0))
             worst = int(np.argmax(share))
             most = f"at most {100 * share[worst]:.0f} % ({names[worst]})"
-            said.append(f"{line:g} Hz holds {100 * np.median(share):.0f} % of 1 to 100 Hz, {most}")
+            said.append(f"{line:g} Hz holds {100 * np.median(share):.0f} % of 1 to {upper:.0f} Hz, {most}")
     return "; ".join(said) or "not within the band"
 
 
@@ -281,10 +292,9 @@ def _filtered(
     if fast is None:
         return apply_fir(x, kernel, out=x), wide, np.zeros((n, 0), dtype=np.float32)
     muscle = []
-    for i, (slow, quick) in enumerate(filtered_rows(x, [kernel, fast])):
+    for i, (_, quick) in enumerate(filtered_rows(x, [kernel, fast], out=x)):
         if i < n:
             muscle.append(cell_rms(quick, grid.fs_hz))
-        x[i] = slow
     return x, wide, np.stack(muscle)
 
 

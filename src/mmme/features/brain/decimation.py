@@ -52,8 +52,8 @@ def decimated_channels(
     Returns
     -------
     y : (n_columns, ceil(n / q)) float32
-        ``scale * decimated(x - x[0])``. Beyond its ends the recording goes on along the straight line through them. What is
-        not finite spreads over `HALF_WIDTH` samples.
+        ``scale * decimated(x - x[0])``, with ``x[0]`` rounded to single precision. Beyond its ends the recording goes on
+        along the straight line through them. What is not finite spreads over `HALF_WIDTH` samples.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 __all__ = ["apply_fir", "band_pass", "filtered_rows", "notched"]
 
 #: Blocks that are transformed together.
-AT_ONCE = 4
+AT_ONCE = 8
 
 
 def band_pass(fs_hz: float, low_hz: float, high_hz: float, *, n_times: int) -> tuple[NDArray[np.float64], str]:
@@ -47,10 +47,8 @@ def band_pass(fs_hz: float, low_hz: float, high_hz: float, *, n_times: int) -> t
     upper = high_hz if high_hz < 0.45 * fs_hz else None
     h = create_filter(None, fs_hz, low_hz, upper, method="fir", phase="zero", fir_design="firwin", verbose="ERROR")
     reach = f" longer than the recording of {n_times / fs_hz:.1f} s," if h.size > n_times else ""
-    to = f"to {high_hz:g} Hz" if upper else "up"
-    return h, f"{low_hz:g} {to}, zero-phase FIR of {h.size} taps ({h.size / fs_hz:.1f} s){reach} at {fs_hz:g} Hz".replace(
-        "Hz up", "up"
-    )
+    to = f"to {high_hz:g} Hz" if upper else "Hz up"
+    return h, f"{low_hz:g} {to}, zero-phase FIR of {h.size} taps ({h.size / fs_hz:.1f} s){reach} at {fs_hz:g} Hz"
 
 
 def apply_fir(
@@ -83,12 +81,14 @@ def apply_fir(
     True
     """
     y = np.empty(x.shape, dtype=np.float32) if out is None else out
-    for i, made in enumerate(filtered_rows(x, [h])):
-        y[i] = made[0]
+    for _ in filtered_rows(x, [h], out=y):
+        pass
     return y
 
 
-def filtered_rows(x: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]]) -> Iterator[list[NDArray[np.float32]]]:
+def filtered_rows(
+    x: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]], *, out: NDArray[np.float32] | None = None
+) -> Iterator[list[NDArray[np.float32]]]:
     """
     Filter row by row with several symmetric kernels, for one transform of the row; else as `apply_fir`.
 
@@ -98,11 +98,13 @@ def filtered_rows(x: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]]
         Signals; a row may be overwritten once it was yielded.
     kernels : (n_taps,) each
         Odd numbers of taps.
+    out : (n_channels, n)
+        Where the results of the first kernel go; ``x`` itself is allowed.
 
     Yields
     ------
     list of (n,) float32
-        Per kernel; overwritten by the next row.
+        Per kernel; overwritten by the next row, but for what is in ``out``.
     """
     n = x.shape[1]
     taps = max(h.size for h in kernels)
@@ -113,22 +115,32 @@ def filtered_rows(x: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]]
     centred = [np.pad(h, half - h.size // 2).astype(np.float32) for h in kernels]
     responses, sums = [rfft(h, size) for h in centred], [np.float32(h.sum()) for h in kernels]
     row = np.zeros((blocks - 1) * step + size, dtype=np.float32)
-    made = [np.empty((blocks, step), dtype=np.float32) for _ in kernels]
+    made = [np.empty(n if k or out is None else 0, dtype=np.float32) for k in range(len(kernels))]
     windows = sliding_window_view(row, size)[::step]
     reach = min(half, n - 1)
-    for channel in x:
+    for i, channel in enumerate(x):
         middle = channel.mean()  # small numbers keep their precision
         np.subtract(channel, middle, out=row[half : half + n])
         own = row[half : half + n]
         row[half - reach : half] = 2 * own[0] - own[reach:0:-1]
         row[half + n : half + n + reach] = 2 * own[-1] - own[-2 : -2 - reach : -1]
+        if out is not None:
+            made[0] = out[i]
         for a in range(0, blocks, AT_ONCE):
             spectra = rfft(windows[a : a + AT_ONCE], axis=1)
-            for response, target in zip(responses, made, strict=True):
-                target[a : a + AT_ONCE] = irfft(spectra * response, size, axis=1, overwrite_x=True)[:, taps - 1 :]
-        for total, target in zip(sums, made, strict=True):
-            target += middle * total
-        yield [target.reshape(-1)[:n] for target in made]
+            for response, total, target in zip(responses, sums, made, strict=True):
+                found = irfft(spectra * response, size, axis=1, overwrite_x=True)[:, taps - 1 :]
+                _put(target[a * step : (a + AT_ONCE) * step], found, middle * total)
+        yield made
+
+
+def _put(target: NDArray[np.float32], found: NDArray[np.float32], level: np.float32) -> None:
+    """Write rows one after the other, raised by a level; the last ones may reach beyond the end."""
+    step = found.shape[1]
+    whole = target.size // step
+    np.add(found[:whole], level, out=target[: whole * step].reshape(whole, step))
+    if whole < len(found):
+        np.add(found[whole, : target.size - whole * step], level, out=target[whole * step :])
 
 
 def notched(x: NDArray[np.float32], fs_hz: float, line_hz: float) -> NDArray[np.float32]:

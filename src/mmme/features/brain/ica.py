@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmme.features.brain.filters import apply_fir, band_pass, filtered_rows
+from mmme.features.brain.filters import band_pass, filtered_rows
 from mmme.features.brain.interpolation import electrode_places
 from mmme.types import listed
 
@@ -30,10 +30,11 @@ FIT_FROM_HZ = 1.0
 LEAST_VARIANCE = 1e-9
 #: Correlation with a channel of the eyes, or the heart, beyond which a component is theirs.
 EYE_R, HEART_R = 0.5, 0.5
-#: MNE's muscle score (slope of the spectrum, focus, roughness) beyond which a component is muscle.
-MUSCLE_SCORE = 0.8
-#: Probability that ICLabel must give, and the band it was trained on [Hz].
-LABEL_P, LABELS_HZ = 0.8, (1.0, 100.0)
+#: MNE's muscle score (mean of the slope of the spectrum, focus, roughness) beyond which a component is muscle. With MNE's
+#: own 0.5 everything counts whose spectrum falls less than 1/f, and much of that is brain.
+MUSCLE_SCORE = 0.9
+#: Probability that ICLabel must give, and the band and the least rate it was made for [Hz].
+LABEL_P, LABELS_HZ, LABELS_RATE_HZ = 0.8, (1.0, 100.0), 200.0
 #: Pieces of an excerpt [s], at most this many: spectra need no more.
 PIECE_S, MOST_PIECES = 60.0, 10
 
@@ -75,7 +76,7 @@ def without_artefacts(
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], tuple[Rejected, ...], str]:
     """
-    Take out components of eyes, heart and muscles (Picard, extended and orthogonal).
+    Take out components of eyes, heart and muscles (Picard, extended: the solution of extended infomax, as ICLabel expects).
 
     Parameters
     ----------
@@ -141,7 +142,9 @@ def without_artefacts(
         found |= {k: v for k, v in _muscular(ica, raw).items() if k not in found}
         labels, said = _labelled(ica, raw) if average else ({}, "needs the average reference")
         found |= {k: v for k, v in labels.items() if k not in found}
-        text += f", ICLabel {said}"
+        text += f", ICLabel {said}" + (
+            f" at {fs_hz:g} Hz, below its {LABELS_RATE_HZ:g} Hz" if fs_hz < LABELS_RATE_HZ else ""
+        )
     rejected = tuple(Rejected(k, *found[k]) for k in sorted(found))
     if not rejected:
         return x, (), text
@@ -169,7 +172,7 @@ def _decomposed(fit: NDArray[np.float32], fs_hz: float, names: Sequence[str], se
     ica: Any = mne.preprocessing.ICA(
         min(n_components, len(names) - 1),
         method="picard",
-        fit_params={"ortho": True, "extended": True},
+        fit_params={"ortho": False, "extended": True},
         random_state=seed,
         max_iter=500,
         verbose="ERROR",
@@ -184,13 +187,13 @@ def _wide_raw(
     wide: Sequence[NDArray[np.float32]], rows: NDArray[np.intp], fs_hz: float, names: Sequence[str], *, average: bool
 ) -> Any:
     """Excerpt in ICLabel's band, or as much of it as the rate carries, against its average where ``x`` is."""
-    pieces = []
-    for piece in wide:
-        x = piece[rows]
-        h, _ = band_pass(fs_hz, *LABELS_HZ, n_times=x.shape[1])
-        x = apply_fir(x, h)
-        pieces.append(x - x.mean(axis=0) if average else x)
-    return _as_raw(np.concatenate(pieces, axis=1), fs_hz, names)
+    joined: list[NDArray[np.float32]] = []
+    for piece in wide:  # without steps at the joints, at which the filter would ring
+        joined.append(piece[rows] - piece[rows, :1] + (joined[-1][:, -1:] if joined else 0.0))
+    raw = _as_raw(np.concatenate(joined, axis=1), fs_hz, names)
+    low, high = LABELS_HZ
+    raw.filter(low, high if high < 0.45 * fs_hz else None, verbose="ERROR")
+    return raw.set_eeg_reference("average", verbose="ERROR") if average else raw
 
 
 def _as_raw(x: NDArray[np.float32] | NDArray[np.float64], fs_hz: float, names: Sequence[str]) -> Any:
@@ -239,17 +242,19 @@ def _muscular(ica: Any, raw: Any) -> dict[int, tuple[str, float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found, scores = ica.find_bads_muscle(raw, threshold=MUSCLE_SCORE, l_freq=low, h_freq=high, verbose="ERROR")
-    return {int(k): ("muscle, score", float(scores[k])) for k in found}
+    return {int(k): ("muscle, score", float(scores[k] ** (1 / 3))) for k in found}  # MNE returns their product
 
 
 def _labelled(ica: Any, raw: Any) -> tuple[dict[int, tuple[str, float]], str]:
     """Components that ICLabel is sure are eyes, heart or muscle, and whether it was asked."""
     if importlib.util.find_spec("mne_icalabel") is None:
         return {}, "not installed"
+    import mne
     import mne_icalabel
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it reads from the recording's history that it was not filtered; it was
+    # it warns of recordings below 200 Hz, and of any decomposition that is not named infomax
+    with warnings.catch_warnings(), mne.utils.use_log_level("ERROR"):
+        warnings.simplefilter("ignore")
         said = mne_icalabel.label_components(raw, ica, method="iclabel")
     words = {"eye blink": "eyes", "heart beat": "heart", "muscle artifact": "muscle"}
     found = {
