@@ -49,7 +49,7 @@ def both(t):
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_errors_move_neither_rate_nor_variability(kind, variable):
     """
-    Rates of 7 s within 1.3 bpm in 99 of 100 windows (3.6 in a variable heart); RMSSD of a minute within 3 % on average,
+    Rates of 7 s within 1.3 bpm in 99 of 100 windows (3.6 in a variable heart); RMSSD of a minute within 3 % (4.5) on average,
     uncorrected more than 15.
     """
     short, long = Windows(np.arange(20, 660, 3.5), 7.0), Windows(np.arange(20, 630, 15.0), 60.0)
@@ -66,7 +66,7 @@ def test_planted_errors_move_neither_rate_nor_variability(kind, variable):
         n, planted = n + c.at_s.size, planted + np.arange(30, true.size - 30, 60).size
 
     assert np.percentile(np.concatenate(off), 99) < (1.3 if variable == 1.0 else 3.6)
-    assert np.concatenate(wrong).mean() < 0.03
+    assert np.concatenate(wrong).mean() < (0.03 if variable == 1.0 else 0.045)
     assert np.concatenate(plain).mean() > 0.15
     assert 0.6 * planted < n < 2.2 * planted  # of an extra or ectopic beat both intervals may count
 
