@@ -120,24 +120,27 @@ def peak_mb(folder: Path, whose: str) -> float:
     return float(done.stdout)
 
 
+def resident_mb(name: str) -> float:
+    """VmRSS or VmHWM, its largest value, of this process [MB]; `getrusage` would count what the parent held."""
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(name))
+    return float(line.split()[1]) * 1024 / 1e6
+
+
 def child(folder: Path, whose: str) -> None:
     """Hold the arrays and the libraries, then work; prints what that took [MB]."""
     import neurokit2  # noqa: F401  # what importing takes is not what a recording takes
-    import psutil
 
     parts()
     arrays = {path.stem: np.load(path) for path in sorted(folder.glob("*.npy"))}
     warm = {name: x[:60_000].copy() for name, x in arrays.items()}
     ours(streams_of(warm), [])  # loads what is imported inside functions
-    before = psutil.Process().memory_info().rss
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak so far was that of loading
+    Path("/proc/self/clear_refs").write_text("5")  # the largest value is counted from here
+    before = resident_mb("VmRSS")
     if whose == "ours":
         ours(streams_of(arrays), trials(arrays["t"][-1]))
     else:
         neurokits(arrays)
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    after = 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
-    print((after - before) / 1e6)
+    print(resident_mb("VmHWM") - before)
 
 
 def profiled(arrays: dict[str, NDArray[np.float64]]) -> None:
