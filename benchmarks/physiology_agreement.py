@@ -38,7 +38,7 @@ from mmme.io.eeg import read_eeg
 from mmme.simulate.body import Body, draw_body, ecg_mv, eda_us, ppg_v, rsp_v
 from mmme.simulate.brain import BIPOLAR, EEG_NAMES, eeg_uv
 from mmme.simulate.expressions import TrueExpression
-from mmme.simulate.responses import Response, draw_responses
+from mmme.simulate.responses import draw_responses
 from mmme.simulate.session import draw_blinks
 from mmme.types import Sample, Stream
 
@@ -226,14 +226,19 @@ def true_breaths(body: Body) -> Times:
     return np.interp(top + 2 * np.pi * turns, body.breath, body.grid)
 
 
-def true_responses(body: Body) -> Times:
-    """Maxima of the conductance without noise: the planted and the spontaneous responses, and waves of the level."""
-    return body.grid[find_peaks(body.conductance, prominence=THRESHOLD_US)[0]]
+def true_responses(body: Body) -> tuple[Times, Times]:
+    """
+    When each response of the conductance without noise is at its height, and its size [µS]; planted and spontaneous ones.
 
-
-def planted_responses(responses: Sequence[Response]) -> Times:
-    """Peaks of the clear planted ones: 0.7 s of rise and 3 s of decay are highest after 1.33 s."""
-    return np.array([r.onset_s + r.scr_latency_s + 1.33 for r in responses if r.scr_us >= CLEAR_US])
+    A response begins with a jump of the slope; the level has none. 0.7 s of rise and 3 s of decay: highest 1.33 s later, at
+    0.492 of the difference of the exponentials, whose slope jumps by 1 / 0.7 - 1 / 3.
+    """
+    step_s = body.grid[1] - body.grid[0]
+    bend = np.diff(body.conductance, 2) / step_s
+    jump = np.convolve(np.maximum(bend, 0.0), [1.0, 1.0], mode="same")  # a start between two samples is seen at both
+    size = jump * 0.492 / (1 / 0.7 - 1 / 3)
+    start, _ = find_peaks(size, height=0.5 * THRESHOLD_US, distance=3)
+    return body.grid[start + 1] + 1.33, size[start]
 
 
 def clear(a: tuple[Times, Times], b: tuple[Times, Times], within_s: float) -> tuple[Times, Times]:
@@ -264,7 +269,7 @@ def falling(peaks: Times, x: Times, fs: float) -> int:
     return unseen
 
 
-def session_body(seed: int, minutes: float) -> tuple[Body, tuple[Response, ...], Times]:
+def session_body(seed: int, minutes: float) -> tuple[Body, Times]:
     """A body that watches clips of a minute and makes two expressions in each."""
     rng = np.random.default_rng([seed, 1])
     stop_s = 60.0 * minutes
@@ -272,12 +277,12 @@ def session_body(seed: int, minutes: float) -> tuple[Body, tuple[Response, ...],
     emotions = ("happy", "surprise", "sad", "fear")
     made = [TrueExpression("micro", emotions[k % 4], ("AU4",), a, a + 0.15, a + 0.4, 1.0) for k, a in enumerate(onsets)]
     responses = draw_responses(rng, made, effect=1.0, gain=1.0)
-    return draw_body(rng, 0.0, stop_s, responses), responses, np.arange(round(stop_s * FS)) / FS
+    return draw_body(rng, 0.0, stop_s, responses), np.arange(round(stop_s * FS)) / FS
 
 
 def simulated_sessions(seeds: int, minutes: float) -> Iterator[Heard | Values]:
     for seed in range(seeds):
-        body, responses, t = session_body(seed, minutes)
+        body, t = session_body(seed, minutes)
         noise = [np.random.default_rng([seed, 2, k]) for k in range(4)]
         where, stop_s = f"simulated: {minutes:g} min at 1000 Hz", t[-1]
         step_s = 1 / FS
@@ -293,7 +298,8 @@ def simulated_sessions(seeds: int, minutes: float) -> Iterator[Heard | Values]:
         ours = our_breaths(made_stream("rsp", x, FS, "V"))
         yield Heard(BREATH, where, step_s, stop_s, ours, nk_breaths(x, FS), within(true_breaths(body), stop_s))
         x = eda_us(noise[3], body, t)
-        truth, sure = within(true_responses(body), stop_s), planted_responses(responses)
+        truth, size = true_responses(body)
+        truth, sure = within(truth, stop_s), within(truth[size >= CLEAR_US], stop_s)
         yield responses_heard(where, made_stream("eda", x, FS, "µS"), x, FS, truth, sure)
 
 
@@ -333,7 +339,7 @@ def variability(where: str, ecg: Stream, heard: Heard) -> Iterator[Values]:
     """
     Windows of a minute, or one over the whole of a shorter recording.
 
-    Windows in which an interval of NeuroKit2's is odd are left out: ours sets such intervals aside, its does not.
+    Windows in which ours corrects a beat, or one of NeuroKit2's intervals is odd, are left out: NeuroKit2 corrects none.
     """
     length_s = min(TRIAL_S, np.floor(heard.stop_s))
     starts = np.linspace(0.0, heard.stop_s - length_s, max(1, min(TRIALS, int(heard.stop_s // TRIAL_S))))
@@ -343,7 +349,8 @@ def variability(where: str, ecg: Stream, heard: Heard) -> Iterator[Values]:
     def per_window(beats: Times, measure: Callable[[Times], float]) -> Times:
         return np.array([measure(beats[(beats >= a) & (beats < a + length_s)]) for a in starts])
 
-    odd = per_window(heard.theirs, is_odd) > 0
+    corrected = table.X[:, table.columns.index("hr_corrected_share")] > 0
+    odd = corrected | (per_window(heard.theirs, is_odd) > 0)
     bound = VALUES_WITHIN if heard.step_s <= 0.002 else None  # NeuroKit2 places a beat on a sample: at 100 Hz within 5 ms
     for name, column in TIME_INDICES.items():
         if column in table.columns and not (name == "SDNN" and length_s < TRIAL_S):
