@@ -12,7 +12,7 @@ help: ## show this list
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,deep]'
 	touch $@
 
 demo: $(STAMP) ## simulate a small study, run everything on it, write demo/report.html

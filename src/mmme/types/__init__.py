@@ -21,6 +21,7 @@ from mmme.types.annotation import (
     Trial,
 )
 from mmme.types.finding import CODES, Finding, Level, listed
+from mmme.types.folds import FoldPrediction, FoldwiseEstimator, Rows
 from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, StoredSamples, Stream, Timeline
 from mmme.types.result import Result, Score
 from mmme.types.table import FeatureTable
@@ -35,6 +36,8 @@ __all__ = [
     "Expression",
     "FeatureTable",
     "Finding",
+    "FoldPrediction",
+    "FoldwiseEstimator",
     "FrameStamp",
     "Kind",
     "Level",
@@ -43,6 +46,7 @@ __all__ = [
     "Reading",
     "Recording",
     "Result",
+    "Rows",
     "Sample",
     "Samples",
     "Score",

@@ -1,0 +1,42 @@
+"""Layers whose random draws do not depend on how a run is carried out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Dropout", "at_step"]
+
+
+class Dropout(nn.Module):
+    """
+    Dropout whose mask follows from seed, step and layer alone.
+
+    `at_step` sets the key before each step. Whether folds are fitted one by one, stacked or on workers, the same step of
+    the same seed drops the same units.
+
+    Parameters
+    ----------
+    share
+        Of units that are dropped, 0 to below 1.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.key = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop and rescale in training; pass through otherwise."""
+        if not self.training or self.share == 0:
+            return x
+        generator = torch.Generator(device="cpu").manual_seed(self.key)
+        kept = torch.rand(x.shape, generator=generator) >= self.share
+        return x * kept.to(x.device, x.dtype) / (1 - self.share)
+
+
+def at_step(module: nn.Module, seed: int, step: int) -> None:
+    """Key every `Dropout` of a network by seed, step and its own place in the network."""
+    layers = (part for part in module.modules() if isinstance(part, Dropout))
+    for place, layer in enumerate(layers):
+        layer.key = ((seed * 1_000_003 + step) * 1_009 + place) % (2**63)
