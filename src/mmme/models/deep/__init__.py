@@ -1,1 +1,1 @@
-"""Networks behind the extra ``deep``: modules, one trainer, and the estimator that offers both by scikit-learn's contract."""
+"""Networks behind the extra ``deep``: modules, one trainer, and the estimator of both by scikit-learn's contract."""
