@@ -142,6 +142,11 @@ class Workers:
         self._client = None
         self._stack.close()
 
+    @property
+    def parallel(self) -> int:
+        """How many items are worked on at a time."""
+        return sum(self._client.nthreads().values()) if self._client is not None else 1
+
     def as_completed(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
         """
         Yield one `Outcome` per item as it is done, in any order; inline in the order given.

@@ -1,5 +1,7 @@
 """Splits keep apart what they promise, and what would leak is refused."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -132,7 +134,7 @@ class Memory(BaseEstimator):
     def __init__(self, known=None):
         self.known = known
 
-    def fit(self, X, y):  # noqa: ARG002
+    def fit(self, X, y):
         return self
 
 
@@ -155,3 +157,64 @@ def test_estimators_that_know_the_test_rows():
             check_estimator(Memory(known), table)
     check_estimator(make_pipeline(StandardScaler(), LogisticRegression()), table)
     check_estimator(Memory(np.arange(4)), table)
+
+
+def strata(table, **columns):
+    return replace(table, strata={k: np.asarray(v) for k, v in columns.items()})
+
+
+def test_losovo_keeps_subject_and_video_apart():
+    """Leave one subject and one video out: each pair that occurs is tested once, by rows that share neither."""
+    table = table_of(["S1", "S1", "S2", "S2", "S3"], ["v", "w", "v", "w", "v"])
+    made = splits(table, "losovo")
+
+    assert [s.name for s in made] == ["S1 v", "S1 w", "S2 v", "S2 w", "S3 v"]
+    assert sorted(np.concatenate([s.test for s in made]).tolist()) == [0, 1, 2, 3, 4]
+    for split in made:
+        assert not set(table.subjects[split.train]) & set(table.subjects[split.test])
+        assert not set(table.stimuli[split.train]) & set(table.stimuli[split.test])
+    with pytest.raises(ProtocolError, match="LOSOVO needs at least 2 subjects and 2 stimuli, got 2 and 1"):
+        splits(table_of(["S1", "S2"]), "losovo")
+
+
+def test_cross_dataset_leaves_one_data_set_out():
+    """Each data set is tested by all others; a person who is in two of them is refused by code."""
+    table = strata(table_of(["a1", "a2", "b1", "b2", "c1"]), dataset=["A", "A", "B", "B", "C"])
+    made = splits(table, "cross-dataset")
+
+    assert [(s.name, s.train.tolist(), s.test.tolist()) for s in made] == [
+        ("A", [2, 3, 4], [0, 1]),
+        ("B", [0, 1, 4], [2, 3]),
+        ("C", [0, 1, 2, 3], [4]),
+    ]
+    with pytest.raises(ProtocolError, match="expected subject a1 on one side"):
+        splits(strata(table_of(["a1", "a2", "a1"]), dataset=["A", "A", "B"]), "cross-dataset")
+    with pytest.raises(ProtocolError, match="CROSS-DATASET needs at least 2 data sets, got 1: A"):
+        splits(strata(table_of(["a1", "a2"]), dataset=["A", "A"]), "cross-dataset")
+    for name in ("cross-dataset", "composite"):
+        with pytest.raises(ProtocolError, match=f"protocol '{name}': expected the stratum dataset in the table, got none"):
+            splits(table_of(["a1", "a2"]), name)
+    assert [s.name for s in splits(table, "composite")] == ["a1", "a2", "b1", "b2", "c1"]
+
+
+def test_fixed_split_is_as_stated():
+    """Rows are trained on or tested as the owners say; rows of neither part are left out; subjects stay apart."""
+    table = strata(table_of(["a", "b", "c", "d"]), split=["train", "test", "", "train"])
+
+    assert [(s.train.tolist(), s.test.tolist()) for s in splits(table, "fixed-split")] == [([0, 3], [1])]
+    with pytest.raises(ProtocolError, match="expected train, test or a blank in the stratum split, got dev"):
+        splits(strata(table, split=["train", "test", "dev", "train"]), "fixed-split")
+    with pytest.raises(ProtocolError, match="expected subject a on one side"):
+        splits(strata(table_of(["a", "a"]), split=["train", "test"]), "fixed-split")
+    with pytest.raises(ProtocolError, match="expected rows on both sides, got 0 for training and 1 for test"):
+        splits(strata(table_of(["a", "b"]), split=["", "test"]), "fixed-split")
+    with pytest.raises(ConfigError, match="expected no number of folds, which follows from the rows, got 3"):
+        Protocol("x", "split", 3)
+
+
+def test_every_protocol_says_what_it_does():
+    """Each description is a sentence of its own, and only those that flatter say so."""
+    said = {name: protocol.description for name, protocol in PROTOCOLS.items()}
+
+    assert len(set(said.values())) == len(said)
+    assert {name for name, text in said.items() if "flatters" in text} == {"lovo", "random-kfold"}

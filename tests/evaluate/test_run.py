@@ -224,7 +224,7 @@ def test_values_per_class(estimator, classes, columns):
 class FailsWithout(ClassifierMixin, BaseEstimator):
     """Fails in folds that leave S1 or S3 out."""
 
-    def fit(self, X, y, groups):  # noqa: ARG002
+    def fit(self, X, y, groups):
         missing = {f"S{i}" for i in range(8)} - set(groups)
         if missing & {"S1", "S3"}:
             raise RuntimeError("no memory")
@@ -257,7 +257,7 @@ def test_failed_folds_are_all_named():
 class Uncloneable:
     """Not an estimator."""
 
-    def fit(self, X, y):  # noqa: ARG002
+    def fit(self, X, y):
         return self
 
 

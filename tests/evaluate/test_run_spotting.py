@@ -190,7 +190,7 @@ def test_a_kind_without_training_truth_is_not_spotted():
 class Sure(ClassifierMixin, BaseEstimator):
     """Has no probabilities and no decision values."""
 
-    def fit(self, X, y):  # noqa: ARG002
+    def fit(self, X, y):
         self.classes_ = np.unique(y)
         return self
 

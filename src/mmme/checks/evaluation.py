@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmme.evaluate.leaks import copied_rows, is_standardised, near_copies, row_groups
 from mmme.types import FeatureTable, Finding, Level, Result, listed
 
 __all__ = ["check_result", "check_table"]
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-STANDARDISED = 1e-3  # of means and deviations; columns do not come like this from nature
-STANDARDISED_SHARE = 0.9
-MIN_ROWS = 10  # fewer may have such means by chance
 MIN_PER_CLASS = 5
-MIN_VALUES = 3  # rows of fewer values are equal by chance
 WIDE = 0.3
 
 
@@ -63,7 +59,7 @@ def check_table(
     present = dict(zip(*(a.tolist() for a in np.unique(table.labels, return_counts=True)), strict=True))
     expected = list(classes) if classes is not None else list(present)
     findings = [*_split_findings(table, folds, where)]
-    if _standardised(table):
+    if is_standardised(table):
         text = "means are 0 and deviations 1 over all rows, test rows included; standardise inside the estimator"
         findings.append(Finding("P002", "error", where, text))
     findings += _copies(table, folds, where)
@@ -148,49 +144,19 @@ def _split_findings(table: FeatureTable, folds: Sequence[Fold], where: str) -> l
     return findings
 
 
-def _standardised(table: FeatureTable) -> bool:
-    """Tell whether the table is standardised over all its rows, and not within subjects."""
-
-    def share(X: NDArray[np.float64]) -> float:
-        known = np.isfinite(X)
-        n = known.sum(axis=0)
-        X, n = np.where(known, X, 0.0)[:, n > 1], n[n > 1]
-        mean = X.sum(axis=0) / n
-        squares = (np.where(known[:, known.sum(axis=0) > 1], X - mean, 0.0) ** 2).sum(axis=0)
-        varies = squares > 0
-        if not varies.any():
-            return 0.0
-        off = np.minimum(np.abs(np.sqrt(squares / n) - 1), np.abs(np.sqrt(squares / (n - 1)) - 1))
-        return float(np.mean(((np.abs(mean) < STANDARDISED) & (off < STANDARDISED))[varies]))
-
-    if table.X.ndim != 2 or len(table) < MIN_ROWS:
-        return False
-    X = np.asarray(table.X, dtype=np.float64)
-    if share(X) < STANDARDISED_SHARE:
-        return False
-    own = [table.subjects == s for s in np.unique(table.subjects)]
-    return not (len(own) > 1 and all(share(X[rows]) >= STANDARDISED_SHARE for rows in own))
-
-
 def _copies(table: FeatureTable, folds: Sequence[Fold], where: str) -> list[Finding]:
-    """Rows with the same values under several subjects, or on both sides of a split."""
-    first: dict[bytes, int] = {}
-    group = np.full(len(table), -1)
-    for k in range(len(table)):
-        row = np.asarray(table.X[k], dtype=np.float32).ravel()
-        known = row[np.isfinite(row)]
-        if known.size >= MIN_VALUES and np.ptp(known) > 0:
-            group[k] = first.setdefault(np.where(np.isfinite(row), row + np.float32(0), np.float32(np.nan)).tobytes(), k)
+    """Rows with the same values, or nearly, under several subjects or on both sides of a split."""
     findings = []
-    order = np.argsort(group, kind="stable")
-    across = [
-        f"{table.trial_ids[a]} and {table.trial_ids[b]}"
-        for a, b in pairwise(order.tolist())
-        if group[a] >= 0 and group[a] == group[b] and table.subjects[a] != table.subjects[b]
-    ]
+    across = copied_rows(table)
     if across:
-        text = f"{len(across)} pairs of identical rows belong to different subjects: {listed(across, 4)}"
+        text = f"{len(across)} pairs of identical rows belong to different subjects: {_named(table, across)}"
         findings.append(Finding("P003", "warning", where, text))
+    if near := [pair for pair in near_copies(table) if pair not in across]:
+        text = (
+            f"{len(near)} pairs of rows of different subjects are nearly the same: {_named(table, near)}; one event twice?"
+        )
+        findings.append(Finding("P003", "warning", where, text))
+    group = row_groups(table)
     leaking = [
         k
         for k, (train, test) in enumerate(folds, start=1)
@@ -200,6 +166,10 @@ def _copies(table: FeatureTable, folds: Sequence[Fold], where: str) -> list[Find
         text = f"identical rows are on both sides in {len(leaking)} of {len(folds)} folds: {listed(leaking)}"
         findings.append(Finding("P003", "error", where, text))
     return findings
+
+
+def _named(table: FeatureTable, pairs: Sequence[tuple[int, int]]) -> str:
+    return listed([f"{table.trial_ids[a]} and {table.trial_ids[b]}" for a, b in pairs], 4)
 
 
 def _in_several_folds(result: Result) -> list[str]:

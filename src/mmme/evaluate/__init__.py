@@ -6,7 +6,8 @@ subjects only, and compute scores from the stored predictions alone.
 """
 
 from mmme.evaluate.environment import environment
-from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, check_table, splits
+from mmme.evaluate.leaks import Audit, audit, check_table
+from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, splits
 from mmme.evaluate.recognition import RECOGNITION_SCORES, chance_by_refitting, confusion_of, run, scores_from_predictions
 from mmme.evaluate.results import load_result, rescore, save_result
 from mmme.evaluate.spotting import Curves, Decode, run_spotting
@@ -15,10 +16,12 @@ from mmme.evaluate.spotting_scores import spotting_scores
 __all__ = [
     "PROTOCOLS",
     "RECOGNITION_SCORES",
+    "Audit",
     "Curves",
     "Decode",
     "Protocol",
     "Split",
+    "audit",
     "chance_by_refitting",
     "check_estimator",
     "check_split",

@@ -1,4 +1,9 @@
-"""Fit on one side of a split, predict on the other; runs here or on a worker."""
+"""
+Fit on one side of a split, predict on the other; runs here or on a worker.
+
+Estimators that compute once what folds share (`FoldwiseEstimator`) are given many folds at once. They could look where
+`fit` cannot, so one fold is also fitted on its training rows alone, and has to come out the same.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +18,10 @@ from sklearn.base import clone
 
 from mmme.errors import ProtocolError, raise_faults
 from mmme.evaluate.protocols import Split, check_estimator
-from mmme.types import FeatureTable
+from mmme.types import FeatureTable, FoldPrediction, FoldwiseEstimator
 from mmme.workers import Workers
 
-__all__ = ["class_values", "fitted_on", "fresh_estimator", "over_folds"]
+__all__ = ["FoldJob", "FoldOutcome", "class_values", "fitted_on", "fresh_estimator", "over_folds", "predicted_folds"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +35,24 @@ class FoldJob:
     estimator: Any
     split: Split
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkJob:
+    """Work of several folds by an estimator that shares among them; of the first of them alone when ``verify``."""
+
+    table: FeatureTable
+    estimator: FoldwiseEstimator
+    splits: tuple[Split, ...]
+    classes: tuple[str, ...]
+    verify: bool = False
+
+
+#: Predictions, what the values are, and the values by class.
+FoldOutcome = tuple[list[str], str, NDArray[np.float64]]
+
+#: Shared and plain computation of one fold may differ by rounding, not by more.
+SAME = 1e-4
 
 
 def fresh_estimator(estimator: Any, table: FeatureTable, seed: int) -> Any:
@@ -83,11 +106,104 @@ def class_values(model: Any, X: NDArray[Any], classes: Sequence[str]) -> tuple[s
     known = [str(c) for c in model.classes_]
     if values.shape != (len(X), len(known)):  # one value per pair of classes, say: nothing that belongs to a class
         return "", np.zeros((len(X), 0))
-    out = np.full((len(X), len(classes)), missing)
+    return word, _by_class(values, known, classes, missing)
+
+
+def _by_class(
+    values: NDArray[np.float64], known: Sequence[str], classes: Sequence[str], missing: float
+) -> NDArray[np.float64]:
+    """Columns in the order of all classes."""
+    out = np.full((len(values), len(classes)), missing)
     for j, name in enumerate(classes):
         if name in known:
-            out[:, j] = values[:, known.index(name)]
-    return word, out
+            out[:, j] = values[:, list(known).index(name)]
+    return out
+
+
+def _test_fold(job: FoldJob) -> FoldOutcome:
+    model = fitted_on(job, job.split.train)
+    X = job.table.X[job.split.test]
+    pred = [str(p) for p in np.asarray(model.predict(X)).tolist()]
+    if len(pred) != len(X):
+        raise ProtocolError(f"expected {len(X)} predictions, got {len(pred)}")
+    return pred, *class_values(model, X, job.classes)
+
+
+def _test_chunk(job: ChunkJob) -> list[FoldOutcome]:
+    table = job.table
+    if job.verify:
+        return [_test_fold(FoldJob(table, job.estimator, job.splits[0], job.classes))]
+    model = clone(job.estimator)
+    folds = [(split.train, split.test) for split in job.splits]
+    made = model.predict_over_folds(table.X, table.labels, folds, groups=table.subjects)
+    if len(made) != len(folds):
+        raise ProtocolError(f"expected predictions of {len(folds)} folds, got {len(made)}")
+    return [_outcome(one, split, job.classes) for one, split in zip(made, job.splits, strict=True)]
+
+
+def _outcome(made: FoldPrediction, split: Split, classes: Sequence[str]) -> FoldOutcome:
+    pred = [str(p) for p in np.asarray(made.pred).tolist()]
+    if len(pred) != len(split.test):
+        raise ProtocolError(f"fold {split.name}: expected {len(split.test)} predictions, got {len(pred)}")
+    known = [str(c) for c in made.classes]
+    if not made.word or made.values.shape != (len(pred), len(known)):
+        return pred, "", np.zeros((len(pred), 0))
+    missing = 0.0 if made.word == "probability" else np.nan
+    return pred, made.word, _by_class(np.asarray(made.values, dtype=np.float64), known, classes, missing)
+
+
+def predicted_folds(
+    table: FeatureTable,
+    estimator: Any,
+    folds: Sequence[Split],
+    classes: Sequence[str],
+    *,
+    workers: Workers | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[FoldOutcome]:
+    """
+    Predict the test rows of all folds.
+
+    Raises
+    ------
+    ProtocolError
+        If any fold failed, or an estimator that shares among folds predicts otherwise than one that is fitted on the
+        training rows alone.
+    """
+    names = [split.name for split in folds]
+    chosen = tuple(classes)
+    if not isinstance(estimator, FoldwiseEstimator):
+        jobs = [FoldJob(table, estimator, split, chosen) for split in folds]
+        return over_folds(_test_fold, jobs, names, workers=workers, progress=progress)
+    at_once = getattr(estimator, "folds_at_once", None) or len(folds)
+    n_chunks = max(-(-len(folds) // at_once), min(len(folds), workers.parallel if workers else 1))
+    parts = [part for part in np.array_split(np.arange(len(folds)), n_chunks) if part.size]
+    chunks = [ChunkJob(table, estimator, tuple(folds[k] for k in part), chosen) for part in parts]
+    first = min(range(len(folds)), key=lambda k: (-len(folds[k].test), k))  # most rows, most to compare
+    chunks.append(ChunkJob(table, estimator, (folds[first],), chosen, verify=True))
+    spans = [f"{names[part[0]]} to {names[part[-1]]}" if len(part) > 1 else names[part[0]] for part in parts]
+    made = over_folds(_test_chunk, chunks, [*spans, f"{names[first]} alone"], workers=workers, progress=progress)
+    outcomes = [outcome for chunk in made[:-1] for outcome in chunk]
+    _compare(outcomes[first], made[-1][0], names[first])
+    return outcomes
+
+
+def _compare(shared: FoldOutcome, alone: FoldOutcome, name: str) -> None:
+    """Refuse when sharing among folds changed what a fold predicts; rounding may turn a tie."""
+    pred, plain = np.asarray(shared[0]), np.asarray(alone[0])
+    one, other = shared[2], alone[2]
+    differ = pred != plain
+    same = one.shape == other.shape and np.allclose(one, other, rtol=SAME, atol=SAME, equal_nan=True)
+    if same and one.size and differ.any():
+        best = np.sort(one[differ], axis=1)
+        same = bool(np.all(best[:, -1] - best[:, -2] < SAME))
+    elif not one.size:
+        same = same and not differ.any()
+    if not same:
+        raise ProtocolError(
+            f"fold {name}: expected the same from all folds at once as from its training rows alone, got other values "
+            f"({int(differ.sum())} of {len(pred)} predictions differ); predict_over_folds lets folds know of each other"
+        )
 
 
 def over_folds(

@@ -3,6 +3,9 @@ Which rows are trained on and which are tested, and what would make that dishone
 
 A protocol is a name and the thing it keeps apart. All but ``random-kfold`` keep something apart; that one exists to show
 what ignoring subjects is worth.
+
+Rows that describe one event (both coders' copies, the same clip twice) carry one name in the stratum ``event``; they lie on
+one side under every protocol.
 """
 
 from __future__ import annotations
@@ -18,7 +21,22 @@ from numpy.typing import NDArray
 from mmme.errors import ConfigError, ProtocolError, unknown_name
 from mmme.types import FeatureTable
 
-__all__ = ["PROTOCOLS", "Protocol", "Split", "check_estimator", "check_split", "check_table", "splits"]
+__all__ = ["PROTOCOLS", "Protocol", "Split", "check_estimator", "check_split", "named_protocol", "splits"]
+
+
+Apart = Literal["subject", "stimulus", "subject and stimulus", "dataset", "split", "nothing"]
+
+#: What `check_split` looks for on both sides.
+KEPT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "subject": ("subject",),
+        "stimulus": ("stimulus",),
+        "subject and stimulus": ("subject", "stimulus"),
+        "dataset": ("dataset", "subject"),
+        "split": ("subject",),
+        "nothing": (),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +49,12 @@ class Protocol:
     name
         Name in results, for example ``loso``.
     apart
-        What never lies on both sides of a split: ``subject``, ``stimulus``, or ``nothing``.
+        What never lies on both sides of a split: ``subject``, ``stimulus``, ``subject and stimulus``, ``dataset`` (and with
+        it the subjects), ``split`` (rows are trained on or tested as the stratum ``split`` says), or ``nothing``.
     n_folds
-        Number of folds, or None for one fold per subject or stimulus.
+        Number of folds, or None for one fold per subject, stimulus, pair of both, or data set.
+    needs
+        Strata that a table must have.
 
     Examples
     --------
@@ -42,8 +63,9 @@ class Protocol:
     """
 
     name: str
-    apart: Literal["subject", "stimulus", "nothing"]
+    apart: Apart
     n_folds: int | None = None
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse one fold, and rows left out one by one."""
@@ -51,14 +73,36 @@ class Protocol:
             raise ConfigError(f"protocol '{self.name}': expected at least 2 folds, got {self.n_folds}")
         if self.n_folds is None and self.apart == "nothing":
             raise ConfigError(f"protocol '{self.name}': expected a number of folds where nothing is kept apart, got none")
+        if self.n_folds is not None and self.apart in ("subject and stimulus", "split"):
+            raise ConfigError(
+                f"protocol '{self.name}': expected no number of folds, which follows from the rows, got {self.n_folds}"
+            )
 
     @property
     def description(self) -> str:
         """One sentence for reports."""
         if self.apart == "nothing":
             return f"Rows dealt at random to {self.n_folds} folds: subjects are on both sides, which flatters every score."
+        if self.apart == "split":
+            return (
+                "One fixed split: rows are trained on or tested as the data set's owners say; no subject is on both sides."
+            )
         if self.n_folds:
             return f"{self.apart.capitalize()} groups dealt to {self.n_folds} folds; no {self.apart} is on both sides."
+        if self.apart == "subject and stimulus":
+            return (
+                "Leave one subject and one video out: each subject's answer to a video is tested by a model that saw "
+                "neither, so that it can lean on no face and no film."
+            )
+        if self.apart == "dataset":
+            return (
+                "Leave one data set out: each is tested by a model that was fitted on all others, unseen faces and cameras."
+            )
+        if "dataset" in self.needs:
+            return (
+                "Leave one subject out of the composite of all data sets; scores over all, and for each data set from the "
+                "same folds."
+            )
         note = "" if self.apart == "subject" else " Subjects are on both sides, which flatters every score."
         return f"Leave one {self.apart} out: each is tested by a model that was fitted on all others.{note}"
 
@@ -67,6 +111,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {
         "loso": Protocol("loso", "subject"),
         "lovo": Protocol("lovo", "stimulus"),
+        "losovo": Protocol("losovo", "subject and stimulus"),
+        "composite": Protocol("composite", "subject", needs=("dataset",)),
+        "cross-dataset": Protocol("cross-dataset", "dataset", needs=("dataset",)),
+        "fixed-split": Protocol("fixed-split", "split", needs=("split",)),
         "subject-kfold": Protocol("subject-kfold", "subject", 10),
         "random-kfold": Protocol("random-kfold", "nothing", 10),
     }
@@ -102,16 +150,18 @@ def named_protocol(protocol: str | Protocol) -> Protocol:
 
 def splits(table: FeatureTable, protocol: str | Protocol = "loso", *, seed: int = 0) -> list[Split]:
     """
-    Divide the rows of a table into folds; every row is tested exactly once.
+    Divide the rows of a table into folds; every row is tested exactly once, but for a fixed split.
 
     Parameters
     ----------
     table
-        Whose subjects and stimuli decide.
+        Whose subjects, stimuli and strata decide.
     protocol
-        ``loso`` (leave one subject out), ``lovo`` (leave one video, that is stimulus, out), ``subject-kfold`` (ten
-        groups of subjects), ``random-kfold`` (ten groups of rows: subjects on both sides, shows the leak), or an
-        own `Protocol`.
+        ``loso`` (leave one subject out), ``lovo`` (leave one video, that is stimulus, out), ``losovo`` (test one subject's
+        rows of one video with a model that saw neither), ``composite`` (LOSO over several data sets, as MEGC2019),
+        ``cross-dataset`` (leave one data set out), ``fixed-split`` (stratum ``split``: ``train``, ``test`` or blank for
+        neither), ``subject-kfold`` (ten groups of subjects), ``random-kfold`` (ten groups of rows: subjects on both sides,
+        shows the leak), or an own `Protocol`.
     seed
         Deals subjects or rows to folds where there are fewer folds than subjects.
 
@@ -125,18 +175,57 @@ def splits(table: FeatureTable, protocol: str | Protocol = "loso", *, seed: int 
     ConfigError
         If the protocol is not known.
     ProtocolError
-        If there are fewer subjects, stimuli or rows than folds, or fewer than 2.
+        If there are fewer subjects, stimuli, data sets or rows than folds, or fewer than 2; if the table lacks a stratum
+        that the protocol needs; or if a split would have something on both sides that the protocol keeps apart.
 
     Examples
     --------
     >>> table = FeatureTable.build(np.ones((3, 1)), ["hr"], "abc", ["S1", "S1", "S2"], ["v", "w", "v"], ["pos"] * 3)
     >>> [(s.name, s.train.tolist(), s.test.tolist()) for s in splits(table)]
     [('S1', [2], [0, 1]), ('S2', [0, 1], [2])]
+    >>> [(s.name, s.train.tolist(), s.test.tolist()) for s in splits(table.rows([1, 2]), "losovo")]
+    [('S1 w', [1], [0]), ('S2 v', [0], [1])]
     """
     protocol = named_protocol(protocol)
-    values = {"subject": table.subjects, "stimulus": table.stimuli, "nothing": np.arange(len(table))}[protocol.apart]
+    if lacking := [name for name in protocol.needs if name not in table.strata]:
+        have = ", ".join(sorted(table.strata)) or "none"
+        raise ProtocolError(
+            f"protocol '{protocol.name}': expected the stratum {', '.join(lacking)} in the table, got {have}"
+        )
+    if protocol.apart == "split":
+        made = [_fixed(table, protocol.name)]
+    elif protocol.apart == "subject and stimulus":
+        made = _pairs(table, protocol.name)
+    else:
+        made = _folds(table, protocol, seed)
+    for split in made:
+        check_split(split, table, protocol)
+    return made
+
+
+def _values(table: FeatureTable, what: str) -> NDArray[Any]:
+    """Return the name of each row's subject, stimulus, or whatever a stratum says."""
+    return (
+        {"subject": table.subjects, "stimulus": table.stimuli}[what]
+        if what in ("subject", "stimulus")
+        else table.strata[what]
+    )
+
+
+def _events(table: FeatureTable) -> NDArray[np.str_]:
+    """Return the event of each row; a row whose event is blank is its own."""
+    event = table.strata["event"]
+    return np.where(event == "", np.asarray([f"row {name}" for name in table.trial_ids]), event)
+
+
+def _folds(table: FeatureTable, protocol: Protocol, seed: int) -> list[Split]:
+    """One fold per name of what is kept apart, or per group of names."""
+    if protocol.apart == "nothing":
+        values = _events(table) if "event" in table.strata else np.arange(len(table))
+    else:
+        values = _values(table, protocol.apart)
     names, group = np.unique(values, return_inverse=True)
-    what = {"subject": "subjects", "stimulus": "stimuli", "nothing": "rows"}[protocol.apart]
+    what = {"subject": "subjects", "stimulus": "stimuli", "dataset": "data sets", "nothing": "rows"}[protocol.apart]
     needed = protocol.n_folds or 2
     if len(names) < needed:
         got = f"{len(names)}: {', '.join(map(str, names))}" if len(names) else "0"
@@ -147,20 +236,40 @@ def splits(table: FeatureTable, protocol: str | Protocol = "loso", *, seed: int 
         dealt = np.empty(len(names), dtype=np.intp)
         dealt[np.random.default_rng(seed).permutation(len(names))] = np.arange(len(names)) % protocol.n_folds
         fold, labels = dealt[group], [f"fold-{k + 1:02d}" for k in range(protocol.n_folds)]
-    made = [Split(label, np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k, label in enumerate(labels)]
-    for split in made:
-        check_split(split, table, protocol)
+    return [Split(label, np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k, label in enumerate(labels)]
+
+
+def _pairs(table: FeatureTable, name: str) -> list[Split]:
+    """One fold per subject and stimulus that occur together; all rows of either are left out of training."""
+    n_subjects, n_stimuli = (len(np.unique(v)) for v in (table.subjects, table.stimuli))
+    if n_subjects < 2 or n_stimuli < 2:
+        raise ProtocolError(f"{name.upper()} needs at least 2 subjects and 2 stimuli, got {n_subjects} and {n_stimuli}")
+    pairs = sorted(set(zip(table.subjects.tolist(), table.stimuli.tolist(), strict=True)))
+    made = []
+    for subject, stimulus in pairs:
+        own, seen = table.subjects == subject, table.stimuli == stimulus
+        made.append(Split(f"{subject} {stimulus}", np.flatnonzero(~own & ~seen), np.flatnonzero(own & seen)))
     return made
+
+
+def _fixed(table: FeatureTable, name: str) -> Split:
+    """Rows as the stratum ``split`` says."""
+    word = table.strata["split"]
+    if strange := sorted(set(word.tolist()) - {"train", "test", ""}):
+        raise ProtocolError(
+            f"protocol '{name}': expected train, test or a blank in the stratum split, got {', '.join(strange)}"
+        )
+    return Split("test", np.flatnonzero(word == "train"), np.flatnonzero(word == "test"))
 
 
 def check_split(split: Split, table: FeatureTable, protocol: str | Protocol = "loso") -> None:
     """
-    Refuse a split with a row, or the thing its protocol keeps apart, on both sides.
+    Refuse a split with a row, an event, or the thing its protocol keeps apart, on both sides.
 
     Raises
     ------
     ProtocolError
-        Naming the subject, stimulus or row.
+        Naming the subject, stimulus, data set, event or row.
 
     Examples
     --------
@@ -171,11 +280,10 @@ def check_split(split: Split, table: FeatureTable, protocol: str | Protocol = "l
     mmme.errors.ProtocolError: split 'x': expected subject S1 on one side, got it in training and test; ...
     """
     protocol = named_protocol(protocol)
-    rows = np.asarray(table.trial_ids, dtype=np.str_)
-    kept = [("row", rows)]
-    if protocol.apart != "nothing":
-        kept.append((protocol.apart, table.subjects if protocol.apart == "subject" else table.stimuli))
-    for what, values in reversed(kept):
+    kept = [(what, _values(table, what)) for what in KEPT[protocol.apart]]
+    if "event" in table.strata:
+        kept.append(("event", _events(table)))
+    for what, values in [*kept, ("row", np.asarray(table.trial_ids, dtype=np.str_))]:
         both = np.intersect1d(values[split.train], values[split.test])
         if both.size:
             more = f" and {both.size - 1} more" if both.size > 1 else ""
@@ -187,41 +295,6 @@ def check_split(split: Split, table: FeatureTable, protocol: str | Protocol = "l
         raise ProtocolError(
             f"split '{split.name}': expected rows on both sides, got {split.train.size} for training and "
             f"{split.test.size} for test"
-        )
-
-
-def check_table(table: FeatureTable) -> None:
-    """
-    Refuse features that were standardised over all rows, test rows included.
-
-    Columns of mean 0 and standard deviation 1 to five digits do not come from nature. Standardising each subject by
-    itself also gives them and uses nobody else's rows; that passes.
-
-    Raises
-    ------
-    ProtocolError
-        If all columns that vary are standardised over the whole table but not within subjects.
-
-    Examples
-    --------
-    >>> table = FeatureTable.build([[1.0], [3.0]], ["hr"], "ab", ["S1", "S2"], ["v", "v"], ["pos", "neg"])
-    >>> check_table(table)
-    """
-    if table.X.ndim != 2 or len(table) < 10:
-        return
-
-    def standardised(X: NDArray[Any]) -> bool:
-        X = np.asarray(X, dtype=np.float64)
-        X = X[:, np.isfinite(X).all(axis=0)]
-        X = X[:, np.ptp(X, axis=0) > 0] if len(X) else X
-        if not X.size:
-            return False
-        return bool(np.all(np.abs(X.mean(axis=0)) < 1e-5) and np.all(np.abs(X.std(axis=0) - 1) < 1e-5))
-
-    if standardised(table.X) and not all(standardised(table.X[table.subjects == s]) for s in np.unique(table.subjects)):
-        raise ProtocolError(
-            "feature table: expected features as measured, got columns of mean 0 and deviation 1 over all rows, test rows "
-            "included; standardise inside the estimator, where it is fitted on training rows only"
         )
 
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from mmme.errors import DataError, ProtocolError, raise_faults
 from mmme.evaluate.environment import environment
-from mmme.evaluate.fitting import FoldJob, class_values, fitted_on, fresh_estimator, over_folds
-from mmme.evaluate.protocols import Protocol, check_table, named_protocol, splits
+from mmme.evaluate.fitting import fresh_estimator, predicted_folds
+from mmme.evaluate.leaks import check_table
+from mmme.evaluate.protocols import Protocol, named_protocol, splits
 from mmme.metrics import recognition, uncertainty
 from mmme.types import FeatureTable, Result, Score
 from mmme.workers import Workers
@@ -33,15 +34,6 @@ RECOGNITION_SCORES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.floa
     "UAR": recognition.uar,
     "accuracy": recognition.accuracy,
 }
-
-
-def _test_fold(job: FoldJob) -> tuple[list[str], str, NDArray[np.float64]]:
-    model = fitted_on(job, job.split.train)
-    X = job.table.X[job.split.test]
-    pred = [str(p) for p in np.asarray(model.predict(X)).tolist()]
-    if len(pred) != len(X):
-        raise ProtocolError(f"expected {len(X)} predictions, got {len(pred)}")
-    return pred, *class_values(model, X, job.classes)
 
 
 def _classes(table: FeatureTable, classes: Sequence[str] | None) -> tuple[str, ...]:
@@ -135,23 +127,24 @@ def run(
     check_table(table)
     folds = splits(table, protocol, seed=seed)
     fresh = fresh_estimator(estimator, table, seed)
-    jobs = [FoldJob(table, fresh, split, chosen) for split in folds]
-    outcomes = over_folds(_test_fold, jobs, [s.name for s in folds], workers=workers, progress=progress)
+    outcomes = predicted_folds(table, fresh, folds, chosen, workers=workers, progress=progress)
 
-    pred, fold = [""] * len(table), [""] * len(table)
+    pred, fold = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
     word = outcomes[0][1]
     values = np.full((len(table), len(chosen) if word else 0), np.nan)
     for split, (fold_pred, _, fold_values) in zip(folds, outcomes, strict=True):
-        for row, name in zip(split.test, fold_pred, strict=True):
-            pred[row], fold[row] = name, split.name
+        pred[split.test], fold[split.test] = fold_pred, split.name
         values[split.test] = fold_values
+    tested = np.sort(np.concatenate([split.test for split in folds]))  # a fixed split does not test all
+    n_rows, table = len(table), table.rows(tested)
+    pred, fold, values = pred[tested], fold[tested], values[tested]
     predictions: dict[str, list[Any]] = {
         "trial": list(table.trial_ids),
         "subject": table.subjects.tolist(),
         "stimulus": table.stimuli.tolist(),
         "truth": table.labels.tolist(),
-        "pred": pred,
-        "fold": fold,
+        "pred": pred.tolist(),
+        "fold": fold.tolist(),
         "stratum": table.strata[by].tolist() if by is not None else [""] * len(table),
         **{f"{word}:{name}": values[:, j].tolist() for j, name in enumerate(chosen) if word},
     }
@@ -167,6 +160,7 @@ def run(
             "description": protocol.description,
             "apart": protocol.apart,
             "n_folds": len(folds),
+            "n_rows": n_rows,
             "classes": list(chosen),
             "by": by,
             "n_bootstrap": n_bootstrap,
@@ -342,8 +336,7 @@ def chance_by_refitting(
         shuffled = replace(table, labels=table.labels[order])
         folds = splits(shuffled, protocol, seed=result.seed)
         fresh = fresh_estimator(estimator, shuffled, result.seed)
-        jobs = [FoldJob(shuffled, fresh, split, classes) for split in folds]
-        outcomes = over_folds(_test_fold, jobs, [s.name for s in folds], workers=workers, progress=None)
+        outcomes = predicted_folds(shuffled, fresh, folds, classes, workers=workers, progress=None)
         truth = np.concatenate([shuffled.labels[s.test] for s in folds])
         counts = recognition.confusion(truth, [p for pred, _, _ in outcomes for p in pred], classes)
         for name, score in RECOGNITION_SCORES.items():

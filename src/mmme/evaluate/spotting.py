@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from mmme.errors import ProtocolError, raise_faults
 from mmme.evaluate.environment import environment
 from mmme.evaluate.fitting import FoldJob, class_values, fitted_on, fresh_estimator, over_folds
+from mmme.evaluate.leaks import check_table
 from mmme.evaluate.protocols import Protocol as SplitProtocol
-from mmme.evaluate.protocols import Split, check_table, named_protocol, splits
+from mmme.evaluate.protocols import Split, named_protocol, splits
 from mmme.evaluate.spotting_scores import spotting_scores
 from mmme.interval import Interval
 from mmme.metrics.spotting import match, pooled

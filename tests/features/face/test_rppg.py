@@ -44,7 +44,7 @@ class Found:
     def __init__(self, mesh: FaceMesh, frames: np.ndarray) -> None:
         self.points = mesh.find(cv2.cvtColor(frames[0], cv2.COLOR_RGB2GRAY))
 
-    def find(self, frame: np.ndarray) -> np.ndarray:  # noqa: ARG002
+    def find(self, frame: np.ndarray) -> np.ndarray:
         return self.points
 
 
