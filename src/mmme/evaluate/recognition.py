@@ -208,7 +208,7 @@ def scores_from_predictions(
     Returns
     -------
     scores
-        UF1, UAR and accuracy over all samples (group ``all``), then per stratum.
+        UF1, UAR, accuracy and F1 per class over all samples (group ``all``), then the first three per stratum.
     chance
         By score name, ``UF1`` or ``UF1 (<group>)``: mean, p95 and p.
 
@@ -241,7 +241,20 @@ def scores_from_predictions(
             level = uncertainty.permutation_level(counts, score, n_draws=n_permutations, seed=seed)
             key = name if group == "all" else f"{name} ({group})"
             chance[key] = {"mean": level.mean, "p95": level.p95, "p": level.p}
+        if group == "all":
+            scores += _class_scores(counts, classes, n_bootstrap, seed)
     return tuple(scores), chance
+
+
+def _class_scores(counts: NDArray[np.int64], classes: Sequence[str], n_bootstrap: int, seed: int) -> list[Score]:
+    """F1 of each class over all samples; ``n`` is how many samples are of the class."""
+    draws = uncertainty.bootstrap_totals(counts, n_bootstrap, seed=seed)
+    f1, f1_drawn = recognition.f1_per_class(counts.sum(axis=0).astype(np.float64)), recognition.f1_per_class(draws)
+    made = []
+    for k, name in enumerate(classes):
+        low, high = uncertainty.percentile_interval(f1_drawn[:, k]) if len(counts) > 1 else (float("nan"), float("nan"))
+        made.append(Score(f"F1 {name}", float(f1[k]), low, high, "all", int(counts[:, k].sum())))
+    return made
 
 
 def confusion_of(result: Result, group: str = "all") -> NDArray[np.int64]:
