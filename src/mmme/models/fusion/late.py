@@ -1,29 +1,60 @@
 """
-Face and body together.
+Face and body together, each with its own classifier, their opinions made one.
 
-Early fusion needs no class: join the tables' columns (`FeatureTable.joined`) and use one classical pipeline, which
-standardises each column by itself. Late fusion is here: one classifier per modality, their probabilities averaged.
+Opinions of different classifiers are not on one scale. The softmax of a linear SVM's decision values never goes far from
+chance, while a discriminant of many columns and few rows is sure of everything it says; in a plain mean the second decides
+alone, right or wrong. With ``calibrate=True`` each modality's opinions are brought to the scale of how often they are right
+for training subjects that its model had not seen: the sure and wrong one falls silent.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 
-from mmme.errors import ConfigError, ProtocolError, raise_faults
-from mmme.models.classical import probabilities
+from mmme.errors import ConfigError, unknown_name
+from mmme.models.fusion import modalities
+from mmme.models.fusion.modalities import Columns, columns_of
+from mmme.models.fusion.opinions import calibrated, inner_folds, opinions, opinions_over_folds, temperature
+from mmme.models.fusion.rules import RULES, Average, Rule
+from mmme.types.folds import FoldPrediction, Rows
 
 __all__ = ["LateFusion"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Learned:
+    """What a late fusion learns beyond its parts: the classes, their shares, temperatures, and the rule."""
+
+    classes: NDArray[Any]
+    prior: Floats
+    heat: Floats | None
+    rule: Rule
+
+    def decide(self, said: Floats, trust: Floats) -> tuple[Floats, Floats]:
+        """Return probabilities and weights of modalities; a row without any opinion gets the shares of the classes."""
+        proba, weight = self.rule.combine(_scaled(said, self.heat), trust)
+        silent = ~(trust > 0).any(axis=1)
+        proba[silent], weight[silent] = self.prior, 0.0
+        return proba, weight
+
+
+def _scaled(said: Floats, heat: Floats | None) -> Floats:
+    if heat is None:
+        return said
+    return np.stack([calibrated(said[:, m], heat[m]) for m in range(said.shape[1])], axis=1)
 
 
 class LateFusion(ClassifierMixin, BaseEstimator):
     """
-    Mean of the class probabilities of one classifier per modality.
+    One decision from the class probabilities of one classifier per modality.
 
     A row in which a whole modality is missing (all its columns NaN) is decided by the others; a row in which all are
     missing gets the shares of the classes in training. A classifier learns from the rows that have its modality.
@@ -36,13 +67,21 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     columns
         By modality: positions of its columns in ``X``.
     weights
-        By modality; equal by default. Only ratios matter.
+        By modality, for the mean; equal by default. Only ratios matter.
     quality
         By modality: positions of columns in ``X`` that say how far this row's modality can be trusted, 0 to 1. Their mean
         over those that are not NaN multiplies the weight; 0 or none leaves the modality out of the row. Modalities that
         are not named count fully.
     random_state
         Given to every ``random_state`` in the estimators when not None.
+    calibrate
+        Bring each modality's probabilities to one scale by a temperature, chosen on training subjects whom its model had
+        not seen. Fit then needs ``groups``. Every rule but the mean calibrates in any case.
+    rule
+        ``mean``; ``weighted`` (weights learned on training subjects), ``product``, ``stacked`` (logistic regression on
+        probabilities), ``fuzzy`` (Choquet integral).
+    n_inner
+        Folds of training subjects behind temperatures and rules; fewer where there are fewer subjects.
 
     Attributes
     ----------
@@ -50,6 +89,12 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         Fitted, by modality.
     classes_
         Classes in sorted order.
+    temperatures_
+        By modality; above 1 where its classifier was too sure of itself. Empty without calibration.
+    rule_
+        The learned rule.
+    missing_note_
+        What was missing in the rows fitted, and what was done; empty when nothing was.
 
     Examples
     --------
@@ -60,64 +105,107 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     >>> fused = LateFusion(parts, {"face": [0], "body": [1]}).fit(X, y)
     >>> fused.predict([[0.8, np.nan], [np.nan, 5.0]]).tolist()
     ['pos', 'neg']
+    >>> fused.decided_by([[0.8, np.nan], [0.9, 5.9]]).tolist(), fused.missing_note_
+    ([[1.0, 0.0], [0.5, 0.5]], '4 rows: body missing in 1: decided by the others')
     """
 
     def __init__(
         self,
         estimators: Mapping[str, Any],
-        columns: Mapping[str, Sequence[int] | NDArray[np.intp]],
+        columns: Columns,
         weights: Mapping[str, float] | None = None,
         quality: Mapping[str, Sequence[int]] | None = None,
         random_state: int | None = None,
+        calibrate: bool = False,  # noqa: FBT001, FBT002  scikit-learn sets parameters by name
+        rule: str = "mean",
+        n_inner: int = 5,
     ) -> None:
         self.estimators = estimators
         self.columns = columns
         self.weights = weights
         self.quality = quality
         self.random_state = random_state
+        self.calibrate = calibrate
+        self.rule = rule
+        self.n_inner = n_inner
+
+    @property
+    def _where(self) -> str:
+        return "late fusion" if self.rule == "mean" else f"{self.rule} fusion"
 
     def _checked(self, X: ArrayLike) -> NDArray[Any]:
-        X = np.asarray(X)
-        faults = []
-        if not self.estimators:
-            faults.append("expected at least one modality, got none")
-        if sorted(self.estimators) != sorted(self.columns):
-            faults.append(
-                f"expected columns for {', '.join(sorted(self.estimators))}, got them for {', '.join(sorted(self.columns))}"
-            )
-        if X.ndim != 2:
-            faults.append(f"expected X of shape (n_samples, n_features), got {X.shape}")
-        else:
-            for name, columns in self.columns.items():
-                positions = np.asarray(columns, dtype=np.intp)
-                if not positions.size or positions.min() < 0 or positions.max() >= X.shape[1]:
-                    faults.append(
-                        f"columns of {name}: expected positions from 0 to {X.shape[1] - 1}, got {positions.tolist()}"
-                    )
-        weights = dict.fromkeys(self.estimators, 1.0) if self.weights is None else self.weights
-        if sorted(weights) != sorted(self.estimators) or min(weights.values(), default=1.0) <= 0:
-            faults.append(
-                f"weights: expected one above 0 for each of {', '.join(sorted(self.estimators))}, got {dict(weights)}"
-            )
-        for name, columns in (self.quality or {}).items():
-            if (
-                name not in self.estimators
-                or not len(columns)
-                or X.ndim != 2
-                or not 0 <= min(columns) <= max(columns) < X.shape[1]
-            ):
-                faults.append(f"quality: expected a modality and positions of its columns, got {name}: {list(columns)}")
-        raise_faults("late fusion", faults, error=ConfigError)
-        return X
+        if self.rule != "mean" and self.rule not in RULES:
+            raise unknown_name("rule of late fusion", self.rule, ["mean", *RULES])
+        if self.rule != "mean" and self.weights is not None:
+            raise ConfigError(f"{self._where}: expected no weights, got {dict(self.weights)}; only the mean takes them")
+        if self.n_inner < 2:
+            raise ConfigError(f"{self._where}: expected at least 2 inner folds, got {self.n_inner}")
+        names = list(self.estimators)
+        return modalities.checked(self._where, X, self.columns, names=names, weights=self.weights, quality=self.quality)
 
-    def _trust(self, name: str, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Weight of a modality in each row, ``(n_samples,)``."""
-        share = np.full(len(X), 1.0 if self.weights is None else float(self.weights[name]))
-        if self.quality and name in self.quality:
-            told = X[:, list(self.quality[name])].astype(np.float64)
-            known = np.isfinite(told)
-            share *= np.where(known, np.clip(told, 0.0, 1.0), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        return share
+    def _seen(self, X: NDArray[Any]) -> tuple[NDArray[np.bool_], Floats]:
+        """Which modalities each row has, and how far each is trusted (0 where missing)."""
+        names = list(self.estimators)
+        there = modalities.presence(X, self.columns, names)
+        return there, np.where(there, modalities.trust(X, names, self.quality), 0.0)
+
+    @property
+    def _looks_inside(self) -> bool:
+        return bool(self.calibrate) or self.rule != "mean"
+
+    def _inner(self, train: NDArray[np.intp], groups: NDArray[Any] | None) -> list[Rows]:
+        """Inner folds of training rows, as positions in the whole matrix."""
+        if not self._looks_inside:
+            return []
+        local = inner_folds(self._where, None if groups is None else groups[train], self.n_inner)
+        return [(train[a], train[b]) for a, b in local]
+
+    def _opinions(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        groups: NDArray[Any] | None,
+        folds: Sequence[Rows],
+        classes: Sequence[NDArray[Any]],
+    ) -> list[Floats]:
+        """Opinions of every modality on the test rows of every fold, ``(n_test, n_modalities, n_classes)`` each."""
+        there, _ = self._seen(X)
+        out = [
+            np.full((len(test), len(self.estimators), len(k)), np.nan) for (_, test), k in zip(folds, classes, strict=True)
+        ]
+        for m, (name, estimator) in enumerate(self.estimators.items()):
+            rows = np.flatnonzero(there[:, m])
+            place = np.full(len(X), -1)
+            place[rows] = np.arange(len(rows))
+            jobs, owners = [], []
+            for k, (train, test) in enumerate(folds):
+                job = place[train[there[train, m]]], place[test[there[test, m]]]
+                if job[1].size and len(np.unique(y[rows][job[0]])) >= 2:
+                    jobs.append(job)
+                    owners.append(k)
+            part, who = X[rows][:, columns_of(self.columns, name)], None if groups is None else groups[rows]
+            model = modalities.seeded(estimator, self.random_state)
+            said = opinions_over_folds(model, part, y[rows], jobs, who, [classes[k] for k in owners])
+            for k, opinion in zip(owners, said, strict=True):
+                test = folds[k][1]
+                out[k][there[test, m], m] = opinion
+        return out
+
+    def _learn(self, said: Floats, y: NDArray[Any], trust: Floats) -> _Learned:
+        """Learn temperatures and rule from opinions on training rows by models that had not seen them."""
+        classes, counts = np.unique(y, return_counts=True)
+        prior = counts / counts.sum()
+        if not self._looks_inside:
+            return _Learned(classes, prior, None, self._mean())
+        of_class = np.searchsorted(classes, y)
+        heat = np.array([temperature(said[:, m], of_class) for m in range(said.shape[1])])
+        heard = np.where(np.isnan(said).all(axis=2), 0.0, trust)
+        rule = self._mean() if self.rule == "mean" else RULES[self.rule](_scaled(said, heat), heard, of_class)
+        return _Learned(classes, prior, heat, rule)
+
+    def _mean(self) -> Average:
+        given = self.weights or {}
+        return Average(np.array([float(given.get(name, 1.0)) for name in self.estimators]))
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> LateFusion:
         """
@@ -130,54 +218,124 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         y : (n_samples,)
             Classes.
         groups : (n_samples,)
-            Subjects, handed on to estimators whose fit takes them.
+            Subjects: inner folds keep them together, and they are handed on to estimators whose fit takes them.
 
         Raises
         ------
         ConfigError
-            If columns or weights do not fit the estimators.
+            If columns or weights do not fit the estimators, or the rule is not known.
         ProtocolError
-            If a modality is missing in all rows, or in all rows of all but one class.
+            If a modality is missing in all rows, or in all rows of all but one class; or if there are no subjects to
+            calibrate on.
         """
         X, y = self._checked(X), np.asarray(y)
-        self.classes_, counts = np.unique(y, return_counts=True)
-        self.prior_ = counts / counts.sum()
+        who = None if groups is None else np.asarray(groups)
+        there, trust = self._seen(X)
+        modalities.learnable(self._where, y, there, list(self.estimators))
+        self.classes_ = np.unique(y)
+        inner = self._inner(np.arange(len(X)), who)
+        said = np.full((len(X), len(self.estimators), len(self.classes_)), np.nan)
+        for (_, rows), opinion in zip(inner, self._opinions(X, y, who, inner, [self.classes_] * len(inner)), strict=True):
+            said[rows] = opinion
+        self._learned = self._learn(said, y, trust)
+        self.prior_, self.rule_ = self._learned.prior, self._learned.rule
+        heat = self._learned.heat
+        self.temperatures_ = {} if heat is None else dict(zip(self.estimators, heat.tolist(), strict=True))
         self.estimators_: dict[str, Any] = {}
-        for name, estimator in self.estimators.items():
-            part = X[:, np.asarray(self.columns[name], dtype=np.intp)]
-            there = ~np.isnan(part).all(axis=1)
-            if len(np.unique(y[there])) < 2:
-                raise ProtocolError(
-                    f"late fusion: expected {name} in training rows of at least 2 classes, got it in {int(there.sum())} of "
-                    f"{len(y)} rows of {len(np.unique(y[there]))} classes; leave the modality out"
-                )
-            model = clone(estimator)
-            if self.random_state is not None:
-                seeded = [k for k in model.get_params() if k == "random_state" or k.endswith("__random_state")]
-                model.set_params(**dict.fromkeys(seeded, self.random_state))
-            takes_groups = groups is not None and "groups" in inspect.signature(model.fit).parameters
-            extra = {"groups": np.asarray(groups)[there]} if takes_groups else {}
-            self.estimators_[name] = model.fit(part[there], y[there], **extra)
+        for m, (name, estimator) in enumerate(self.estimators.items()):
+            has = there[:, m]
+            part, subjects = X[has][:, columns_of(self.columns, name)], None if who is None else who[has]
+            model = modalities.seeded(estimator, self.random_state)
+            self.estimators_[name] = modalities.fitted(model, part, y[has], subjects)
+        self.missing_note_ = self.missing_note(X)
         return self
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Weighted mean of the modalities' probabilities, ``(n_samples, n_classes)``."""
+    def _decided(self, X: ArrayLike) -> tuple[Floats, Floats]:
         X = self._checked(X)
-        total = np.zeros((len(X), len(self.classes_)))
-        weight = np.zeros(len(X))
-        for name, model in self.estimators_.items():
-            part = X[:, np.asarray(self.columns[name], dtype=np.intp)]
-            share = self._trust(name, X)
-            there = ~np.isnan(part).all(axis=1) & (share > 0)
-            if not there.any():
-                continue
-            known = np.searchsorted(self.classes_, model.classes_)
-            total[np.ix_(there, known)] += share[there, None] * probabilities(model, part[there])
-            weight[there] += share[there]
-        silent = weight == 0
-        total[silent], weight[silent] = self.prior_, 1.0
-        return total / weight[:, None]
+        _, trust = self._seen(X)
+        said = np.full((len(X), len(self.estimators_), len(self.classes_)), np.nan)
+        for m, (name, model) in enumerate(self.estimators_.items()):
+            asked = trust[:, m] > 0
+            if asked.any():
+                said[asked, m] = opinions(model, X[asked][:, columns_of(self.columns, name)], self.classes_)
+        return self._learned.decide(said, trust)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Class probabilities of the rule, ``(n_samples, n_classes)``."""
+        return self._decided(X)[0]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Class of highest mean probability; the first in sorted order of equals."""
+        """Class of highest probability; the first in sorted order of equals."""
         return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+
+    def decided_by(self, X: ArrayLike) -> NDArray[np.float64]:
+        """
+        Weight of each modality in each row's decision, ``(n_samples, n_modalities)``, in the order of ``estimators``.
+
+        Rows sum to 1; 0 where a modality is missing, and throughout where all are. What a weight is, the rule says:
+        the share in the mean; the share of the evidence (product, stacked); the step of the measure (fuzzy).
+        """
+        return self._decided(X)[1]
+
+    def missing_note(self, X: ArrayLike) -> str:
+        """Say in a sentence what is missing in rows and what is done with them; empty when nothing is."""
+        there, _ = self._seen(self._checked(X))
+        return modalities.note(there, list(self.estimators), "decided by the others")
+
+    def without(self, modality: str) -> LateFusion:
+        """
+        Return the same fusion, unfitted, without one modality; its columns may stay in ``X``.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such modality, or no other.
+        """
+        modalities.without_one(self._where, self.columns, modality)
+        names = ("estimators", "columns", "weights", "quality")
+        rest = {name: modalities.reduced(getattr(self, name), modality) for name in names}
+        return LateFusion(**{**self.get_params(deep=False), **rest})
+
+    def predict_over_folds(
+        self, X: ArrayLike, y: ArrayLike, folds: Sequence[Rows], *, groups: ArrayLike | None = None
+    ) -> list[FoldPrediction]:
+        """
+        Predict the test rows of every fold; inner folds of all folds go to each part's `predict_over_folds` at once.
+
+        Parts that offer none are fitted fold by fold. Each fold comes out as from `fit` on its training rows.
+
+        Parameters
+        ----------
+        X, y, groups
+            As in `fit`, all rows.
+        folds
+            Training and test rows of each.
+
+        Raises
+        ------
+        ConfigError, ProtocolError
+            As `fit`.
+        """
+        X, y = self._checked(X), np.asarray(y)
+        who = None if groups is None else np.asarray(groups)
+        there, trust = self._seen(X)
+        jobs: list[Rows] = []
+        classes: list[NDArray[Any]] = []
+        spans = []
+        for train, test in folds:
+            modalities.learnable(self._where, y[train], there[train], list(self.estimators))
+            inner = self._inner(np.asarray(train), who)
+            spans.append((len(jobs), len(jobs) + len(inner)))
+            jobs += [*inner, (np.asarray(train), np.asarray(test))]
+            classes += [np.unique(y[train])] * (len(inner) + 1)
+        said = self._opinions(X, y, who, jobs, classes)
+        out = []
+        for (start, stop), (train, test) in zip(spans, folds, strict=True):
+            seen = np.full((len(X), len(self.estimators), len(classes[stop])), np.nan)
+            for (_, rows), opinion in zip(jobs[start:stop], said[start:stop], strict=True):
+                seen[rows] = opinion
+            learned = self._learn(seen[train], y[train], trust[train])
+            proba, _ = learned.decide(said[stop], trust[test])
+            names = np.asarray([str(c) for c in learned.classes], dtype=np.str_)
+            out.append(FoldPrediction(names[proba.argmax(axis=1)], "probability", proba, names))
+        return out
