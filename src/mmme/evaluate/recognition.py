@@ -97,7 +97,8 @@ def run(
     -------
     Result
         Predictions have the columns trial, subject, stimulus, truth, pred, fold, stratum, and one per class,
-        ``probability:<class>`` or ``score:<class>``, where the estimator offers it.
+        ``probability:<class>`` or ``score:<class>``, where the estimator offers it; of a fusion also ``weight:<part>``, how
+        far each part decided the row.
 
     Raises
     ------
@@ -130,11 +131,14 @@ def run(
     outcomes = predicted_folds(table, fresh, folds, chosen, workers=workers, progress=progress)
 
     pred, fold = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
-    word = outcomes[0][1]
+    word = outcomes[0].word
     values = np.full((len(table), len(chosen) if word else 0), np.nan)
-    for split, (fold_pred, _, fold_values) in zip(folds, outcomes, strict=True):
-        pred[split.test], fold[split.test] = fold_pred, split.name
-        values[split.test] = fold_values
+    weights = {part: np.full(len(table), np.nan) for part in outcomes[0].weights}
+    for split, outcome in zip(folds, outcomes, strict=True):
+        pred[split.test], fold[split.test] = outcome.pred, split.name
+        values[split.test] = outcome.values
+        for part, weight in outcome.weights.items():
+            weights[part][split.test] = weight
     tested = np.sort(np.concatenate([split.test for split in folds]))  # a fixed split does not test all
     n_rows, table = len(table), table.rows(tested)
     pred, fold, values = pred[tested], fold[tested], values[tested]
@@ -147,6 +151,7 @@ def run(
         "fold": fold.tolist(),
         "stratum": table.strata[by].tolist() if by is not None else [""] * len(table),
         **{f"{word}:{name}": values[:, j].tolist() for j, name in enumerate(chosen) if word},
+        **{f"weight:{part}": weight[tested].tolist() for part, weight in weights.items()},
     }
     scores, chance = scores_from_predictions(
         predictions, chosen, seed=seed, n_bootstrap=n_bootstrap, n_permutations=n_permutations
@@ -351,7 +356,7 @@ def chance_by_refitting(
         fresh = fresh_estimator(estimator, shuffled, result.seed)
         outcomes = predicted_folds(shuffled, fresh, folds, classes, workers=workers, progress=None)
         truth = np.concatenate([shuffled.labels[s.test] for s in folds])
-        counts = recognition.confusion(truth, [p for pred, _, _ in outcomes for p in pred], classes)
+        counts = recognition.confusion(truth, [p for outcome in outcomes for p in outcome.pred], classes)
         for name, score in RECOGNITION_SCORES.items():
             draws[name].append(float(score(counts.astype(np.float64))))
         if progress is not None:
