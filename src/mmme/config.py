@@ -148,12 +148,34 @@ class Recognition(Section):
     )
     face: str = Field(default="flow-images", description="Descriptor of the face that is classified.")
     body_model: str = Field(default="lda", description="Classifier of the body alone, also within late fusion.")
-    protocol: str = Field(default="loso", description="loso, lovo, or another named protocol.")
+    protocol: str = Field(
+        default="loso",
+        description="loso, lovo, losovo (neither subject nor video seen), composite, cross-dataset, fixed-split, "
+        "subject-kfold, or random-kfold (leaks, to show how much).",
+    )
     fusion: Literal["early", "late", "both"] = Field(
         default="both", description="Face and body: features joined (early), probabilities averaged (late), or both runs."
     )
     weigh_by_quality: bool = Field(
         default=False, description="Late fusion: the body's probabilities count as much as its signals' mean quality index."
+    )
+    leave_one_out: bool = Field(
+        default=False, description="Fusion once more without each signal of the body, to see what each is worth."
+    )
+
+
+class Network(Section):
+    """How networks are trained; 0 and false leave a network's own training as it is."""
+
+    epochs: int = Field(default=0, ge=0, description="Passes over the training rows; the state after the last is used.")
+    learning_rate: float = Field(default=0.0, ge=0, description="Step size.")
+    batch_size: int = Field(default=0, ge=0, description="Rows of a step.")
+    class_weights: bool = Field(default=False, description="Weigh rows so that classes count equally in the loss.")
+    focal_gamma: float = Field(default=0.0, ge=0, le=10, description="Focal loss: rows that are right already count less.")
+    balanced_sampling: bool = Field(default=False, description="Draw as many rows of each class in an epoch.")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of certainty given to all classes.")
+    mirror: bool = Field(
+        default=False, description="Mirror half of the rows; horizontal motion changes its sign with its side."
     )
 
 
@@ -193,6 +215,7 @@ class RunConfig(Section):
     body: Body = Body()
     eeg: Eeg = Eeg()
     recognition: Recognition = Recognition()
+    network: Network = Network()
     spotting: Spotting = Spotting()
     scores: Scores = Scores()
 

@@ -25,8 +25,8 @@ from mmme import evaluate
 from mmme.config import RunConfig
 from mmme.errors import ConfigError, DataError, ProtocolError
 from mmme.metrics.uncertainty import holm
-from mmme.models.catalogue import IS_RANDOM, NETWORKS_TAKE, make_model, model_names, takes
-from mmme.study.evaluation import read_table_for, sha256_of
+from mmme.models.catalogue import IS_RANDOM, NETWORKS_TAKE, model_names, takes
+from mmme.study.evaluation import Run, model_of, read_table_for, recognise, sha256_of
 from mmme.types import FeatureTable, FoldwiseEstimator, Result
 from mmme.workers import Workers
 
@@ -81,6 +81,7 @@ class _Job:
     seed: int
     config: RunConfig
     digest: str
+    out: Path
 
 
 def published() -> dict[str, dict[str, Any]]:
@@ -149,7 +150,7 @@ def benchmark_recognition(
             )
     out.mkdir(parents=True, exist_ok=True)
     jobs = [
-        _Job(path.resolve(), name, config.seed + k, config, digest)
+        _Job(path.resolve(), name, config.seed + k, config, digest, out.resolve())
         for k in range(seeds)
         for name in chosen
         if k == 0 or name in IS_RANDOM or name in NETWORKS_TAKE
@@ -209,35 +210,24 @@ def _evaluated(job: _Job) -> Result:
         torch.set_num_threads(1)  # two runs side by side are faster than one on two cores
     config = _config_of(job)
     table = read_table_for(job.path, config, takes(job.model))
-    estimator = make_model(job.model, random_state=job.seed)
+    dataset = {
+        "name": job.path.stem,
+        "folder": os.path.relpath(job.path.parent, job.out),
+        "files": {job.path.name: job.digest},
+        "simulated": {"yes": True, "no": False}.get(table.origin.get("simulated", "")),
+    }
     started = time.process_time()
-    result = evaluate.run(
-        table,
-        estimator,
-        config.recognition.protocol,
+    result = recognise(
+        {job.path.stem: table},
+        {"all": job.model},
         title=job.model,
-        dataset={
-            "name": job.path.stem,
-            "folder": ".",
-            "files": {job.path.name: job.digest},
-            "simulated": {"yes": True, "no": False}.get(table.origin.get("simulated", "")),
-        },
-        config={"run": config.model_dump(mode="json"), "classes": None},
-        seed=job.seed,
-        n_bootstrap=config.scores.n_bootstrap,
-        n_permutations=config.scores.n_permutations,
-        by="dataset" if "dataset" in table.strata else None,
+        dataset=dataset,
+        classes=None,
+        run=Run(config, Workers()),
     )
     cpu_s = time.process_time() - started
-    said = str(_audited(table, estimator, config)) if job.seed == job.config.seed else ""
-    model = {
-        "name": job.model,
-        "classifiers": {"all": job.model},
-        "modalities": [job.path.stem],
-        "cpu_s": round(cpu_s, 3),
-        "audit": said,
-    }
-    return replace(result, model=model)
+    said = str(_audited(table, model_of(job.model, config), config)) if job.seed == job.config.seed else ""
+    return replace(result, model={**result.model, "cpu_s": round(cpu_s, 3), "audit": said})
 
 
 def _audited(table: FeatureTable, estimator: Any, config: RunConfig) -> evaluate.Audit:

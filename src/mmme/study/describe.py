@@ -45,6 +45,7 @@ from mmme.features.face.motion import motion_features
 from mmme.features.tables import stack
 from mmme.interval import Interval
 from mmme.io.feature_store import FeatureStore, StoredTable, content_key
+from mmme.models.catalogue import takes
 from mmme.study.pulse import PulseAgreement, pulse_agreement, pulse_pairs
 from mmme.study.recordings import aligned, cut_into_trials, design, findings_of
 from mmme.trials import expression_samples, grid_samples, left_out, trial_samples
@@ -74,6 +75,10 @@ class RecordingJob:
     study: Path
     recording: str
     config: RunConfig
+
+
+#: Which inputs of networks a descriptor of the face is.
+TENSORS = {"flow-images": "flow-image", "clips": "clip", "region-motion": "region-motion"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -453,14 +458,18 @@ def _stacked(study: Path, descriptions: Mapping[str, Any], name: str) -> Feature
 def _classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
     """Columns of the face that a classifier takes."""
     name = config.recognition.face
-    if name == "flow-images" and table.X.ndim == 4:
+    wanted = takes(config.recognition.model)
+    if table.X.ndim == 2 and wanted == "columns":
+        return table
+    if table.X.ndim > 2 and wanted == TENSORS.get(name):
+        return table
+    if name == "flow-images" and table.X.ndim == 4 and wanted == "columns":
         return pooled(table, block=config.face.pool)
-    if table.X.ndim > 2:
-        raise ConfigError(
-            f"recognition.face: expected a descriptor with columns, or flow-images, got {name}, which is an input of "
-            f"networks of shape {table.X.shape[1:]}"
-        )
-    return table
+    fitting = [n for n, kind in TENSORS.items() if kind == wanted] or ["a descriptor with columns, or flow-images"]
+    raise ConfigError(
+        f"recognition.face: expected {', '.join(fitting)} for model '{config.recognition.model}', which takes {wanted}, "
+        f"got {name} of shape {table.X.shape[1:]}"
+    )
 
 
 def stored_tables(study: Path) -> list[StoredTable]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ __all__ = [
     "StudyResults",
     "evaluate_study",
     "evaluate_table",
+    "flat",
+    "model_of",
     "read_any_table",
     "read_table_for",
     "recognise",
@@ -113,16 +115,66 @@ def read_table_for(path: Path, config: RunConfig, what: str) -> FeatureTable:
     return pooled(table, block=config.face.pool) if table.X.ndim == 4 and what == "columns" else table
 
 
-def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:
-    """All columns side by side; refuse a modality without a single value, which imputation would make up."""
+def _filled(tables: Mapping[str, FeatureTable]) -> Mapping[str, FeatureTable]:
+    """Refuse a modality without a single value, which imputation would make up."""
     for name, table in tables.items():
         if not table.valid.any():
             reasons = ", ".join(sorted(r for r in table.reasons if r)) or "no rows"
             raise ProtocolError(f"{name}: expected at least one value, got none ({reasons}); leave the modality out")
+    return tables
+
+
+def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:
+    """Put all columns side by side."""
+    tables = _filled(tables)
     first, *others = tables.values()
     for table in others:
         first = first.joined(table)
     return first
+
+
+def model_of(name: str, config: RunConfig) -> Any:
+    """Build a model by name, networks with what the run file asks of their training."""
+    if takes(name) == "columns":
+        return make_model(name, random_state=config.seed)
+    asked: dict[str, Any] = {
+        "epochs": config.network.epochs,
+        "learning_rate": config.network.learning_rate,
+        "batch_size": config.network.batch_size,
+        "class_weights": config.network.class_weights,
+        "focal_gamma": config.network.focal_gamma,
+        "balanced_sampling": config.network.balanced_sampling,
+        "label_smoothing": config.network.label_smoothing,
+        "mirror": config.network.mirror,
+    }
+    return make_model(name, {k: v for k, v in asked.items() if v}, random_state=config.seed)
+
+
+def flat(table: FeatureTable) -> FeatureTable:
+    """Return a table whose rows are vectors; a tensor's values are named by their number."""
+    if table.X.ndim == 2:
+        return table
+    X = table.X.reshape(len(table), -1)
+    reason = np.repeat(table.reason[:, None], X.shape[1], axis=1)
+    return replace(table, X=X, columns=tuple(f"value {k}" for k in range(X.shape[1])), reason=reason)
+
+
+def _lacks_rows(table: FeatureTable) -> bool:
+    return bool(np.any(table.reason))
+
+
+def _fused(tables: Mapping[str, FeatureTable], joined: FeatureTable, parts: Mapping[str, Any], seed: int) -> LateFusion:
+    """Fuse one model per modality; of a single network, rows without its input get the shares of the classes."""
+    ends = np.cumsum([int(np.prod(t.X.shape[1:])) for t in tables.values()]).tolist()
+    sizes = (int(np.prod(t.X.shape[1:])) for t in tables.values())
+    places = {n: list(range(end - size, end)) for n, end, size in zip(tables, ends, sizes, strict=True)}
+    quality = {
+        name: [i for i in places[f"{name}-quality"] if joined.columns[i].endswith("_quality")]
+        for name in parts
+        if f"{name}-quality" in places
+    }
+    columns = {name: places[name] for name in parts}
+    return LateFusion(parts, columns, quality=quality, random_state=seed)
 
 
 def recognise(
@@ -148,19 +200,19 @@ def recognise(
     run
         How.
     """
-    table, seed = _joined(tables), run.config.seed
-    late = len(tables) > 1 and len(classifiers) > 1
-    parts = {name: make_model(model, random_state=seed) for name, model in classifiers.items()}
-    if late:
-        ends = np.cumsum([t.X.shape[1] for t in tables.values()]).tolist()
-        places = {n: list(range(end - t.X.shape[1], end)) for (n, t), end in zip(tables.items(), ends, strict=True)}
-        columns = {name: places[name] for name in parts}
-        quality = {
-            name: [i for i in places[f"{name}-quality"] if table.columns[i].endswith("_quality")]
-            for name in parts
-            if f"{name}-quality" in places
-        }
-    estimator = LateFusion(parts, columns, quality=quality, random_state=seed) if late else next(iter(parts.values()))
+    seed = run.config.seed
+    parts = {name: model_of(model, run.config) for name, model in classifiers.items()}
+    tensors = {name: table.X.shape[1:] for name, table in tables.items() if table.X.ndim > 2}
+    if len(tables) == 1 and not (tensors and _lacks_rows(next(iter(tables.values())))):
+        table = next(iter(_filled(tables).values()))
+        estimator = next(iter(parts.values()))
+    else:
+        for name, shape in tensors.items():
+            if name not in parts:
+                raise ProtocolError(f"{title}: expected columns to join, got {name} as a tensor of {shape}; fuse it late")
+            parts[name].set_params(shape=shape)
+        table = _joined({name: flat(table) for name, table in tables.items()})
+        estimator = _fused(tables, table, parts, seed) if tensors or len(parts) > 1 else next(iter(parts.values()))
     return evaluate.run(
         table,
         estimator,
