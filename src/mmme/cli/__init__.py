@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, coding, data, demo, magnify, pulse, results, sharing, spot
+from mmme.cli import agreement, benchmark, coding, data, demo, magnify, pulse, results, sharing, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -29,6 +29,7 @@ for _verb in (
     sharing.share,
     results.features,
     results.evaluate,
+    benchmark.benchmark,
     results.rerun,
     results.report,
     spot.spot,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 __all__ = ["reference"]
@@ -23,7 +25,7 @@ def reference(group: click.Group) -> str:
         "a recording that failed or a result that did not repeat, 2 wrong usage, 3 bad input (one sentence says what), 130",
         "interrupted (what was finished is kept).",
     ]
-    for name, command in group.commands.items():
+    for name, command in _all_verbs(group):
         context = click.Context(
             command,
             info_name=f"mmme {name}",
@@ -33,6 +35,15 @@ def reference(group: click.Group) -> str:
         )
         parts += ["", f"## mmme {name}", "", "```text", command.get_help(context).rstrip(), "```"]
     return "\n".join(parts) + "\n"
+
+
+def _all_verbs(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Verbs in order; those of a group after it, under both names."""
+    for name, command in group.commands.items():
+        yield name, command
+        if isinstance(command, click.Group):
+            for below, inner in command.commands.items():
+                yield f"{name} {below}", inner
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from mmme.evaluate.environment import environment
 from mmme.evaluate.leaks import Audit, audit, check_table
 from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, splits
 from mmme.evaluate.recognition import RECOGNITION_SCORES, chance_by_refitting, confusion_of, run, scores_from_predictions
+from mmme.evaluate.repeats import SeedScore, compare, over_seeds
 from mmme.evaluate.results import load_result, rescore, save_result
 from mmme.evaluate.spotting import Curves, Decode, run_spotting
 from mmme.evaluate.spotting_scores import spotting_scores
@@ -20,15 +21,18 @@ __all__ = [
     "Curves",
     "Decode",
     "Protocol",
+    "SeedScore",
     "Split",
     "audit",
     "chance_by_refitting",
     "check_estimator",
     "check_split",
     "check_table",
+    "compare",
     "confusion_of",
     "environment",
     "load_result",
+    "over_seeds",
     "rescore",
     "run",
     "run_spotting",

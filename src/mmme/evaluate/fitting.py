@@ -8,7 +8,7 @@ Estimators that compute once what folds share (`FoldwiseEstimator`) are given ma
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,8 +48,15 @@ class ChunkJob:
     verify: bool = False
 
 
-#: Predictions, what the values are, and the values by class.
-FoldOutcome = tuple[list[str], str, NDArray[np.float64]]
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldOutcome:
+    """Predictions of one fold, what the values by class are, and how far each part of a fusion decided."""
+
+    pred: list[str]
+    word: str
+    values: NDArray[np.float64]
+    weights: Mapping[str, NDArray[np.float64]]
+
 
 #: Shared and plain computation of one fold may differ by rounding, not by more.
 SAME = 1e-4
@@ -126,7 +133,11 @@ def _test_fold(job: FoldJob) -> FoldOutcome:
     pred = [str(p) for p in np.asarray(model.predict(X)).tolist()]
     if len(pred) != len(X):
         raise ProtocolError(f"expected {len(X)} predictions, got {len(pred)}")
-    return pred, *class_values(model, X, job.classes)
+    word, values = class_values(model, X, job.classes)
+    weights: dict[str, NDArray[np.float64]] = {}
+    if hasattr(model, "decided_by"):
+        weights = dict(zip(model.parts, np.asarray(model.decided_by(X), dtype=np.float64).T, strict=True))
+    return FoldOutcome(pred, word, values, weights)
 
 
 def _test_chunk(job: ChunkJob) -> list[FoldOutcome]:
@@ -146,10 +157,14 @@ def _outcome(made: FoldPrediction, split: Split, classes: Sequence[str]) -> Fold
     if len(pred) != len(split.test):
         raise ProtocolError(f"fold {split.name}: expected {len(split.test)} predictions, got {len(pred)}")
     known = [str(c) for c in made.classes]
+    weights = (
+        {} if made.weights is None else dict(zip(made.parts, np.asarray(made.weights, dtype=np.float64).T, strict=True))
+    )
     if not made.word or made.values.shape != (len(pred), len(known)):
-        return pred, "", np.zeros((len(pred), 0))
+        return FoldOutcome(pred, "", np.zeros((len(pred), 0)), weights)
     missing = 0.0 if made.word == "probability" else np.nan
-    return pred, made.word, _by_class(np.asarray(made.values, dtype=np.float64), known, classes, missing)
+    values = _by_class(np.asarray(made.values, dtype=np.float64), known, classes, missing)
+    return FoldOutcome(pred, made.word, values, weights)
 
 
 def predicted_folds(
@@ -190,8 +205,8 @@ def predicted_folds(
 
 def _compare(shared: FoldOutcome, alone: FoldOutcome, name: str) -> None:
     """Refuse when sharing among folds changed what a fold predicts; rounding may turn a tie."""
-    pred, plain = np.asarray(shared[0]), np.asarray(alone[0])
-    one, other = shared[2], alone[2]
+    pred, plain = np.asarray(shared.pred), np.asarray(alone.pred)
+    one, other = shared.values, alone.values
     differ = pred != plain
     same = one.shape == other.shape and np.allclose(one, other, rtol=SAME, atol=SAME, equal_nan=True)
     if same and one.size and differ.any():

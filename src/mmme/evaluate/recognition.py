@@ -97,7 +97,8 @@ def run(
     -------
     Result
         Predictions have the columns trial, subject, stimulus, truth, pred, fold, stratum, and one per class,
-        ``probability:<class>`` or ``score:<class>``, where the estimator offers it.
+        ``probability:<class>`` or ``score:<class>``, where the estimator offers it; of a fusion also ``weight:<part>``, how
+        far each part decided the row.
 
     Raises
     ------
@@ -130,11 +131,14 @@ def run(
     outcomes = predicted_folds(table, fresh, folds, chosen, workers=workers, progress=progress)
 
     pred, fold = np.full(len(table), "", dtype=object), np.full(len(table), "", dtype=object)
-    word = outcomes[0][1]
+    word = outcomes[0].word
     values = np.full((len(table), len(chosen) if word else 0), np.nan)
-    for split, (fold_pred, _, fold_values) in zip(folds, outcomes, strict=True):
-        pred[split.test], fold[split.test] = fold_pred, split.name
-        values[split.test] = fold_values
+    weights = {part: np.full(len(table), np.nan) for part in outcomes[0].weights}
+    for split, outcome in zip(folds, outcomes, strict=True):
+        pred[split.test], fold[split.test] = outcome.pred, split.name
+        values[split.test] = outcome.values
+        for part, weight in outcome.weights.items():
+            weights[part][split.test] = weight
     tested = np.sort(np.concatenate([split.test for split in folds]))  # a fixed split does not test all
     n_rows, table = len(table), table.rows(tested)
     pred, fold, values = pred[tested], fold[tested], values[tested]
@@ -147,6 +151,7 @@ def run(
         "fold": fold.tolist(),
         "stratum": table.strata[by].tolist() if by is not None else [""] * len(table),
         **{f"{word}:{name}": values[:, j].tolist() for j, name in enumerate(chosen) if word},
+        **{f"weight:{part}": weight[tested].tolist() for part, weight in weights.items()},
     }
     scores, chance = scores_from_predictions(
         predictions, chosen, seed=seed, n_bootstrap=n_bootstrap, n_permutations=n_permutations
@@ -208,7 +213,7 @@ def scores_from_predictions(
     Returns
     -------
     scores
-        UF1, UAR and accuracy over all samples (group ``all``), then per stratum.
+        UF1, UAR, accuracy and F1 per class over all samples (group ``all``), then the first three per stratum.
     chance
         By score name, ``UF1`` or ``UF1 (<group>)``: mean, p95 and p.
 
@@ -241,7 +246,20 @@ def scores_from_predictions(
             level = uncertainty.permutation_level(counts, score, n_draws=n_permutations, seed=seed)
             key = name if group == "all" else f"{name} ({group})"
             chance[key] = {"mean": level.mean, "p95": level.p95, "p": level.p}
+        if group == "all":
+            scores += _class_scores(counts, classes, n_bootstrap, seed)
     return tuple(scores), chance
+
+
+def _class_scores(counts: NDArray[np.int64], classes: Sequence[str], n_bootstrap: int, seed: int) -> list[Score]:
+    """F1 of each class over all samples; ``n`` is how many samples are of the class."""
+    draws = uncertainty.bootstrap_totals(counts, n_bootstrap, seed=seed)
+    f1, f1_drawn = recognition.f1_per_class(counts.sum(axis=0).astype(np.float64)), recognition.f1_per_class(draws)
+    made = []
+    for k, name in enumerate(classes):
+        low, high = uncertainty.percentile_interval(f1_drawn[:, k]) if len(counts) > 1 else (float("nan"), float("nan"))
+        made.append(Score(f"F1 {name}", float(f1[k]), low, high, "all", int(counts[:, k].sum())))
+    return made
 
 
 def confusion_of(result: Result, group: str = "all") -> NDArray[np.int64]:
@@ -338,7 +356,7 @@ def chance_by_refitting(
         fresh = fresh_estimator(estimator, shuffled, result.seed)
         outcomes = predicted_folds(shuffled, fresh, folds, classes, workers=workers, progress=None)
         truth = np.concatenate([shuffled.labels[s.test] for s in folds])
-        counts = recognition.confusion(truth, [p for pred, _, _ in outcomes for p in pred], classes)
+        counts = recognition.confusion(truth, [p for outcome in outcomes for p in outcome.pred], classes)
         for name, score in RECOGNITION_SCORES.items():
             draws[name].append(float(score(counts.astype(np.float64))))
         if progress is not None:

@@ -319,3 +319,30 @@ def paired_difference(
     draws = score(one.sum(axis=0) + moved) - score(two.sum(axis=0) - moved)
     reached = int(np.sum(np.abs(draws) >= abs(observed) - TOLERANCE))
     return Difference(observed, low, high, (1 + reached) / (1 + n_draws))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """
+    Adjust p values of several tests by Holm's step-down rule (Holm 1979, Scandinavian Journal of Statistics 6, 65-70).
+
+    Parameters
+    ----------
+    p_values : (n,)
+        One per test.
+
+    Returns
+    -------
+    (n,)
+        In the same order; the chance of any false claim among those below a level is at most that level.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

@@ -24,7 +24,7 @@ from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
-from mmme.models.classical import make_model
+from mmme.models.catalogue import make_model, takes
 from mmme.models.fusion import LateFusion
 from mmme.models.spotting import intervals_from_likelihood
 from mmme.study.describe import Described
@@ -38,6 +38,7 @@ __all__ = [
     "evaluate_study",
     "evaluate_table",
     "read_any_table",
+    "read_table_for",
     "recognise",
     "result_name",
     "sha256_of",
@@ -94,7 +95,12 @@ def sha256_of(path: Path) -> str:
 
 
 def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
-    """Read either layout of a table and pool tensors to columns."""
+    """Read either layout of a table as the run file's model takes it: images pooled to columns, or as they are."""
+    return read_table_for(path, config, takes(config.recognition.model))
+
+
+def read_table_for(path: Path, config: RunConfig, what: str) -> FeatureTable:
+    """Read either layout of a table; images are pooled where ``columns`` are wanted."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = set(archive.files)
@@ -104,7 +110,7 @@ def read_any_table(path: Path, config: RunConfig) -> FeatureTable:
         raise DataError(f"{path}: expected a table (.npz), got a file that is none; was it written completely?") from error
     # images of that layout are stretched one by one, so their zero and scale are arbitrary
     table = read_table(path) if "trial_ids" in keys else standardised_images(read_flow_npz(path))
-    return pooled(table, block=config.face.pool) if table.X.ndim == 4 else table
+    return pooled(table, block=config.face.pool) if table.X.ndim == 4 and what == "columns" else table
 
 
 def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:

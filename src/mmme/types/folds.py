@@ -30,12 +30,18 @@ class FoldPrediction:
         One column per class that the model was fitted on.
     classes : (n_known,)
         Names of the columns.
+    weights : (n_test, n_parts) or None
+        Of a fusion: how far each part decided each row; rows sum to 1, or are 0 where nothing was there to decide by.
+    parts
+        Names of the columns of ``weights``.
     """
 
     pred: NDArray[np.str_]
     word: Literal["probability", "score", ""]
     values: NDArray[np.float64]
     classes: NDArray[np.str_]
+    weights: NDArray[np.float64] | None = None
+    parts: tuple[str, ...] = ()
 
 
 @runtime_checkable

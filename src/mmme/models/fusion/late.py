@@ -130,6 +130,11 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         self.n_inner = n_inner
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of the columns of `decided_by`."""
+        return tuple(self.estimators)
+
+    @property
     def _where(self) -> str:
         return "late fusion" if self.rule == "mean" else f"{self.rule} fusion"
 
@@ -335,7 +340,8 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             for (_, rows), opinion in zip(jobs[start:stop], said[start:stop], strict=True):
                 seen[rows] = opinion
             learned = self._learn(seen[train], y[train], trust[train])
-            proba, _ = learned.decide(said[stop], trust[test])
+            proba, weight = learned.decide(said[stop], trust[test])
             names = np.asarray([str(c) for c in learned.classes], dtype=np.str_)
-            out.append(FoldPrediction(names[proba.argmax(axis=1)], "probability", proba, names))
+            pred = names[proba.argmax(axis=1)]
+            out.append(FoldPrediction(pred, "probability", proba, names, weight, self.parts))
         return out

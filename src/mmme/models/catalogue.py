@@ -1,0 +1,111 @@
+"""
+Every classifier by name, and what it takes: columns of features, or a tensor that a network reads.
+
+The names are those of run files and of the benchmark. PyTorch is imported only when a network is made.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from mmme.errors import ConfigError, unknown_name
+from mmme.models import classical
+
+__all__ = ["IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
+
+#: What each network takes; the same as `mmme.models.deep.networks.NETWORKS` says, without importing PyTorch.
+NETWORKS_TAKE: Mapping[str, str] = MappingProxyType(
+    {
+        "ststnet": "flow-image",
+        "off-apexnet": "flow-image",
+        "rcn-a": "flow-image",
+        "rcn-s": "flow-image",
+        "featref": "flow-image",
+        "emr": "flow-image",
+        "htnet": "flow-image",
+        "slstt": "flow-image",
+        "csarnet": "flow-image",
+        "region-graph-flow": "flow-image",
+        "region-graph": "region-motion",
+        "elrcn": "clip",
+        "cnn-3d": "clip",
+        "eegnet": "eeg",
+        "dgcnn": "band-power",
+        "tcn": "band-power",
+        "cnn-1d": "window",
+        "lstm": "window",
+    }
+)
+#: Classical models whose predictions depend on a seed; those of all networks do.
+IS_RANDOM = frozenset({"forest"})
+
+
+def model_names() -> tuple[str, ...]:
+    """List all names, classical ones first."""
+    return (*classical.MODELS, *NETWORKS_TAKE)
+
+
+def takes(name: str) -> str:
+    """
+    Say what a model takes: ``columns``, or the kind of tensor.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not known.
+
+    Examples
+    --------
+    >>> takes("svm-linear"), takes("ststnet"), takes("eegnet")
+    ('columns', 'flow-image', 'eeg')
+    """
+    if name in NETWORKS_TAKE:
+        return NETWORKS_TAKE[name]
+    if name not in classical.MODELS:
+        raise unknown_name("model", name, model_names())
+    return "columns"
+
+
+def make_model(name: str, params: Mapping[str, Any] | None = None, *, random_state: int | None = None) -> Any:
+    """
+    Build an unfitted classifier by name.
+
+    Parameters
+    ----------
+    name
+        Of `model_names`.
+    params
+        Parameters that shall differ from the model's own; None leaves a parameter as it is.
+    random_state
+        Seed of what is random in it.
+
+    Returns
+    -------
+    estimator
+        By scikit-learn's contract.
+
+    Raises
+    ------
+    ConfigError
+        If the model or a parameter is not known, or a network is asked for without PyTorch.
+
+    Examples
+    --------
+    >>> make_model("svm-linear", {"C": 0.01}).get_params()["svc__C"]
+    0.01
+    """
+    if takes(name) == "columns":
+        return classical.make_model(name, params, random_state=random_state)
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(f"model '{name}': expected PyTorch, got none; install mmme with the extra 'deep' (README)")
+    from mmme.models.deep.classifier import NetworkClassifier
+
+    model = NetworkClassifier(network=name, random_state=0 if random_state is None else random_state)
+    known = model.get_params()
+    for key in params or {}:
+        if key not in known:
+            raise unknown_name(f"parameter of model '{name}'", key, sorted(known))
+    return model.set_params(**{k: v for k, v in (params or {}).items() if v is not None})

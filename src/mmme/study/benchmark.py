@@ -1,0 +1,334 @@
+"""
+Many models, many seeds, one table: recognition under one protocol, with what was published beside it.
+
+A run of one model under one seed is a `Result` of its own on disk. The table is made from these files, so that a benchmark
+that was interrupted goes on, and everybody can recompute every row from its predictions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from mmme import evaluate
+from mmme.config import RunConfig
+from mmme.errors import ConfigError, DataError, ProtocolError
+from mmme.metrics.uncertainty import holm
+from mmme.models.catalogue import IS_RANDOM, NETWORKS_TAKE, make_model, model_names, takes
+from mmme.study.evaluation import read_table_for, sha256_of
+from mmme.types import FeatureTable, FoldwiseEstimator, Result
+from mmme.workers import Workers
+
+__all__ = ["BenchmarkRow", "benchmark_recognition", "default_models", "published", "summary"]
+
+REFERENCE = "svm-linear"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """
+    One model of the benchmark.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    seeds
+        How many; one where nothing is random.
+    scores
+        Over the seeds, over all rows and per data set.
+    against
+        Difference of UF1 to the linear SVM on the same subjects: value, low, high, p, and p after Holm's correction over
+        all models; empty for the SVM itself.
+    cpu_s
+        Mean CPU time of one whole evaluation [s].
+    audit
+        What the audit of its folds said.
+    published
+        UF1, UAR, source, and how the figures were obtained, where there are any.
+    """
+
+    model: str
+    seeds: int
+    scores: tuple[evaluate.SeedScore, ...]
+    against: Mapping[str, float]
+    cpu_s: float
+    audit: str
+    published: Mapping[str, Any]
+
+    def score(self, name: str, group: str = "all") -> evaluate.SeedScore:
+        """Return the score of that name and group."""
+        return next(s for s in self.scores if (s.name, s.group) == (name, group))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One model under one seed."""
+
+    path: Path
+    model: str
+    seed: int
+    config: RunConfig
+    digest: str
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Return what was printed for the MEGC2019 composite, by model."""
+    text = resources.files("mmme.study").joinpath("published.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def default_models(kind: str) -> tuple[str, ...]:
+    """Name all models that can read a table of columns or of flow images."""
+    named = [name for name in model_names() if takes(name) == "columns"]
+    return (*named, *(name for name, what in NETWORKS_TAKE.items() if what == kind))
+
+
+def benchmark_recognition(
+    path: Path,
+    out: Path,
+    config: RunConfig,
+    *,
+    models: Sequence[str] = (),
+    seeds: int = 10,
+    workers: Workers,
+    step: Callable[[str, int, int], None] | None = None,
+) -> tuple[BenchmarkRow, ...]:
+    """
+    Evaluate many models on one table; what is already in the folder is kept.
+
+    Parameters
+    ----------
+    path
+        Table of flow images or of features (``.npz``).
+    out
+        Folder of the Results and of ``recognition.json``.
+    config
+        Protocol, number of draws; its seed is the first.
+    models
+        Names; all that can read the table by default.
+    seeds
+        Of models in which something is random.
+    workers
+        Where models run, each on one core.
+    step
+        Called with a task, done, and all.
+
+    Returns
+    -------
+    tuple of BenchmarkRow
+        Highest UF1 first.
+
+    Raises
+    ------
+    ConfigError
+        If a model is not known or cannot read the table, or there is no seed.
+    ProtocolError
+        After all were tried, if any model failed; the others are in the folder.
+    """
+    if seeds < 1:
+        raise ConfigError(f"benchmark: expected at least 1 seed, got {seeds}")
+    digest = sha256_of(path)
+    kind = "flow-image" if _is_tensor(path, config) else "columns"
+    chosen = tuple(models) or default_models(kind)
+    for name in chosen:
+        if takes(name) not in ("columns", kind):
+            raise ConfigError(
+                f"benchmark: model '{name}' takes {takes(name)}, expected one that takes {kind}, as {path.name} holds"
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        _Job(path.resolve(), name, config.seed + k, config, digest)
+        for k in range(seeds)
+        for name in chosen
+        if k == 0 or name in IS_RANDOM or name in NETWORKS_TAKE
+    ]
+    left = [job for job in jobs if not _is_done(job, out)]
+    faults, done = [], len(jobs) - len(left)
+    for outcome in workers.as_completed(_evaluated, left):
+        if outcome.value is None:
+            faults.append(f"{outcome.item.model}, seed {outcome.item.seed}: {outcome.error}")
+        else:
+            evaluate.save_result(outcome.value, out / _file_name(outcome.item))
+        done += 1
+        if step is not None:
+            step("models and seeds", done, len(jobs))
+    if faults:
+        raise ProtocolError(f"benchmark ({len(faults)} of {len(jobs)} runs failed): {'; '.join(sorted(faults))}")
+    results: dict[str, list[Result]] = {}
+    for job in jobs:
+        results.setdefault(job.model, []).append(evaluate.load_result(out / _file_name(job)))
+    rows = summary(results, n_draws=config.scores.n_bootstrap)
+    _write(rows, results, path, digest, config, out / "recognition.json")
+    return rows
+
+
+def _is_tensor(path: Path, config: RunConfig) -> bool:
+    return read_table_for(path, config, "flow-image").X.ndim > 2
+
+
+def _file_name(job: _Job) -> str:
+    return f"{job.model}-{job.config.recognition.protocol}-seed{job.seed}.result.json"
+
+
+def _is_done(job: _Job, out: Path) -> bool:
+    """Tell whether the folder holds this run, of this table and run file."""
+    path = out / _file_name(job)
+    if not path.exists():
+        return False
+    try:
+        stored = evaluate.load_result(path)
+    except DataError:
+        return False
+    same_data = list(stored.dataset.get("files", {}).values()) == [job.digest]
+    return same_data and stored.config.get("run") == _config_of(job).model_dump(mode="json")
+
+
+def _config_of(job: _Job) -> RunConfig:
+    """Return the run file of one run, so that `mmme rerun` can repeat it."""
+    recognition = job.config.recognition.model_copy(update={"model": job.model})
+    return job.config.model_copy(update={"recognition": recognition, "seed": job.seed})
+
+
+def _evaluated(job: _Job) -> Result:
+    """Evaluate one model under one seed, on one core."""
+    if job.model in NETWORKS_TAKE:
+        import torch
+
+        torch.set_num_threads(1)  # two runs side by side are faster than one on two cores
+    config = _config_of(job)
+    table = read_table_for(job.path, config, takes(job.model))
+    estimator = make_model(job.model, random_state=job.seed)
+    started = time.process_time()
+    result = evaluate.run(
+        table,
+        estimator,
+        config.recognition.protocol,
+        title=job.model,
+        dataset={
+            "name": job.path.stem,
+            "folder": ".",
+            "files": {job.path.name: job.digest},
+            "simulated": {"yes": True, "no": False}.get(table.origin.get("simulated", "")),
+        },
+        config={"run": config.model_dump(mode="json"), "classes": None},
+        seed=job.seed,
+        n_bootstrap=config.scores.n_bootstrap,
+        n_permutations=config.scores.n_permutations,
+        by="dataset" if "dataset" in table.strata else None,
+    )
+    cpu_s = time.process_time() - started
+    said = str(_audited(table, estimator, config)) if job.seed == job.config.seed else ""
+    model = {
+        "name": job.model,
+        "classifiers": {"all": job.model},
+        "modalities": [job.path.stem],
+        "cpu_s": round(cpu_s, 3),
+        "audit": said,
+    }
+    return replace(result, model=model)
+
+
+def _audited(table: FeatureTable, estimator: Any, config: RunConfig) -> evaluate.Audit:
+    """Audit what the evaluation does with one fold; estimators that share among folds are given two at once."""
+    folds = evaluate.splits(table, config.recognition.protocol, seed=config.seed)
+
+    def procedure(changed: FeatureTable, split: evaluate.Split) -> NDArray[np.str_]:
+        model = clone(estimator)
+        if not isinstance(model, FoldwiseEstimator):
+            return np.asarray(model.fit(changed.X[split.train], changed.labels[split.train]).predict(changed.X[split.test]))
+        other = next(f for f in folds if f.name != split.name)
+        both = [(split.train, split.test), (np.setdiff1d(other.train, split.test), np.setdiff1d(other.test, split.test))]
+        return np.asarray(model.predict_over_folds(changed.X, changed.labels, both, groups=changed.subjects)[0].pred)
+
+    return evaluate.audit(procedure, table, config.recognition.protocol, n_folds=1, n_draws=1, seed=config.seed)
+
+
+def summary(results: Mapping[str, Sequence[Result]], *, n_draws: int = 10_000) -> tuple[BenchmarkRow, ...]:
+    """
+    Make the table from Results.
+
+    Parameters
+    ----------
+    results
+        By model, one per seed, on the same rows.
+    n_draws
+        Draws behind intervals and comparisons.
+
+    Returns
+    -------
+    tuple of BenchmarkRow
+        Highest mean UF1 first.
+    """
+    reference = results.get(REFERENCE)
+    against = {
+        name: evaluate.compare(made, reference, n_draws=n_draws)
+        for name, made in results.items()
+        if reference is not None and name != REFERENCE
+    }
+    adjusted = dict(zip(against, holm([d.p for d in against.values()]), strict=True))
+    known = published() if _is_composite(results) else {}
+    rows = [
+        BenchmarkRow(
+            model=name,
+            seeds=len(made),
+            scores=evaluate.over_seeds(made, groups=True, n_draws=n_draws),
+            against={**asdict(against[name]), "p_holm": adjusted[name]} if name in against else {},
+            cpu_s=float(np.mean([r.model["cpu_s"] for r in made])),
+            audit=next((str(r.model["audit"]) for r in made if r.model.get("audit")), ""),
+            published=known.get(name, {}),
+        )
+        for name, made in results.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.score("UF1").mean))
+
+
+def _is_composite(results: Mapping[str, Sequence[Result]]) -> bool:
+    """Tell whether published figures belong beside: 442 clips of 68 subjects in three data sets."""
+    first = next(iter(results.values()))[0]
+    strata = {v for v in first.predictions["stratum"] if v}
+    return len(first.predictions["trial"]) == 442 and len(set(first.predictions["subject"])) == 68 and len(strata) == 3
+
+
+def _write(
+    rows: Sequence[BenchmarkRow],
+    results: Mapping[str, Sequence[Result]],
+    path: Path,
+    digest: str,
+    config: RunConfig,
+    target: Path,
+) -> None:
+    first = next(iter(results.values()))[0]
+    content = {
+        "format": "mmme benchmark of recognition",
+        "version": 1,
+        "table": {
+            "name": path.name,
+            "sha256": digest,
+            "rows": len(first.predictions["trial"]),
+            "subjects": len(set(first.predictions["subject"])),
+            "classes": list(first.protocol["classes"]),
+            "simulated": first.dataset.get("simulated"),
+        },
+        "protocol": dict(first.protocol),
+        "intervals": "95 %, subjects resampled with all seeds of a subject together",
+        "against": f"mean UF1 over seeds minus that of {REFERENCE}; p from exchanging predictions subject by subject, "
+        "p_holm over all models",
+        "rows": [asdict(row) for row in rows],
+        "first_seed": config.seed,
+        "versions": dict(first.versions),
+    }
+    temporary = target.with_name(f".{target.name}.partial")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, target)  # noqa: PTH105 - atomic on every platform
