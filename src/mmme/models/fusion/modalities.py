@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,21 @@ from sklearn.base import clone
 
 from mmme.errors import ConfigError, ProtocolError, raise_faults
 
-__all__ = ["Columns", "checked", "columns_of", "fitted", "note", "presence", "reduced", "seeded", "trust"]
+__all__ = [
+    "Columns",
+    "by_leaving_out",
+    "checked",
+    "columns_of",
+    "fitted",
+    "learnable",
+    "note",
+    "presence",
+    "reduced",
+    "seeded",
+    "trust",
+    "trusted_only",
+    "without_one",
+]
 
 #: By modality: positions of its columns.
 Columns = Mapping[str, Sequence[int] | NDArray[np.intp]]
@@ -78,6 +92,43 @@ def trust(X: NDArray[Any], names: Sequence[str], quality: Mapping[str, Sequence[
             total = np.where(known, np.clip(told, 0.0, 1.0), 0.0).sum(axis=1)
             share[:, m] = total / np.maximum(known.sum(axis=1), 1)
     return share
+
+
+def trusted_only(
+    X: NDArray[Any], columns: Columns, quality: Mapping[str, Sequence[int]] | None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the matrix and which modalities each row has; one of quality 0 is not there."""
+    names = list(columns)
+    return X, presence(X, columns, names) & (trust(X, names, quality) > 0)
+
+
+def by_leaving_out(
+    proba: Callable[[NDArray[np.bool_]], NDArray[np.float64]], there: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """
+    Weigh modalities by how far the probabilities move when each is taken away; rows sum to 1, or 0 without any.
+
+    Parameters
+    ----------
+    proba
+        From which modalities are there ``(n_samples, n_modalities)`` to probabilities.
+    there : (n_samples, n_modalities)
+        As it is.
+
+    Examples
+    --------
+    >>> there = np.array([[True, True], [True, False]])
+    >>> by_leaving_out(lambda left: np.stack([left[:, 0], 1.0 - left[:, 0]], axis=1), there).tolist()
+    [[1.0, 0.0], [1.0, 0.0]]
+    """
+    whole, moved = proba(there), np.zeros(there.shape)
+    for m in range(there.shape[1]):
+        left = there.copy()
+        left[:, m] = False
+        moved[:, m] = np.abs(whole - proba(left)).sum(axis=1) * there[:, m]
+    total = moved.sum(axis=1, keepdims=True)
+    moved = np.where(total > 0, moved, there)
+    return np.asarray(moved / np.maximum(moved.sum(axis=1, keepdims=True), np.finfo(float).tiny))
 
 
 def seeded(estimator: Any, random_state: int | None) -> Any:
