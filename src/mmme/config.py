@@ -153,8 +153,11 @@ class Recognition(Section):
         description="loso, lovo, losovo (neither subject nor video seen), composite, cross-dataset, fixed-split, "
         "subject-kfold, or random-kfold (leaks, to show how much).",
     )
-    fusion: Literal["early", "late", "both"] = Field(
-        default="both", description="Face and body: features joined (early), probabilities averaged (late), or both runs."
+    fusion: tuple[str, ...] = Field(
+        default=("early", "late", "product"),
+        description="Face and body: early, late, weighted, product (recommended), stacked, fuzzy, hierarchical, tensor, "
+        "cross-attention, contrastive; docs/fusion.md.",
+        strict=False,
     )
     weigh_by_quality: bool = Field(
         default=False, description="Late fusion: the body's probabilities count as much as its signals' mean quality index."

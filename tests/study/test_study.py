@@ -216,7 +216,7 @@ def test_late_fusion_can_weigh_the_body_by_its_quality(described, config, tmp_pa
     """
     With the option the quality of the signals goes along; where all are good nothing changes, where none is the face decides.
     """
-    weighed = load_config({**config.model_dump(), "recognition": {"weigh_by_quality": True, "fusion": "late"}})
+    weighed = load_config({**config.model_dump(), "recognition": {"weigh_by_quality": True, "fusion": ["late"]}})
     tables = dict(described.tables)
     made = {}
     for name, level in (("good", 1.0), ("bad", 0.0)):
@@ -227,7 +227,7 @@ def test_late_fusion_can_weigh_the_body_by_its_quality(described, config, tmp_pa
             replace(described, tables=MappingProxyType(tables)), tmp_path / name, Run(weighed, Workers())
         )
         made[name] = next(r for r in found.results if r.title == "face + body, late")
-    plain = load_config({**config.model_dump(), "recognition": {"fusion": "late"}})
+    plain = load_config({**config.model_dump(), "recognition": {"fusion": ["late"]}})
     (tmp_path / "plain").mkdir()
     results = evaluate_study(described, tmp_path / "plain", Run(plain, Workers())).results
     alike = next(r for r in results if r.title == "face + body, late")

@@ -136,7 +136,8 @@ def _test_fold(job: FoldJob) -> FoldOutcome:
     word, values = class_values(model, X, job.classes)
     weights: dict[str, NDArray[np.float64]] = {}
     if hasattr(model, "decided_by"):
-        weights = dict(zip(model.parts, np.asarray(model.decided_by(X), dtype=np.float64).T, strict=True))
+        parts = getattr(model, "parts", None) or tuple(model.columns)
+        weights = dict(zip(parts, np.asarray(model.decided_by(X), dtype=np.float64).T, strict=True))
     return FoldOutcome(pred, word, values, weights)
 
 

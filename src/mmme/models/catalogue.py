@@ -29,14 +29,11 @@ NETWORKS_TAKE: Mapping[str, str] = MappingProxyType(
         "slstt": "flow-image",
         "csarnet": "flow-image",
         "region-graph-flow": "flow-image",
+        "elrcn-flow": "flow-image",
+        "cnn-3d-flow": "flow-image",
         "region-graph": "region-motion",
         "elrcn": "clip",
         "cnn-3d": "clip",
-        "eegnet": "eeg",
-        "dgcnn": "band-power",
-        "tcn": "band-power",
-        "cnn-1d": "window",
-        "lstm": "window",
     }
 )
 #: Classical models whose predictions depend on a seed; those of all networks do.
@@ -59,8 +56,8 @@ def takes(name: str) -> str:
 
     Examples
     --------
-    >>> takes("svm-linear"), takes("ststnet"), takes("eegnet")
-    ('columns', 'flow-image', 'eeg')
+    >>> takes("svm-linear"), takes("ststnet"), takes("elrcn")
+    ('columns', 'flow-image', 'clip')
     """
     if name in NETWORKS_TAKE:
         return NETWORKS_TAKE[name]

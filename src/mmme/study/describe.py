@@ -467,8 +467,8 @@ def _classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
         return pooled(table, block=config.face.pool)
     fitting = [n for n, kind in TENSORS.items() if kind == wanted] or ["a descriptor with columns, or flow-images"]
     raise ConfigError(
-        f"recognition.face: expected {', '.join(fitting)} for model '{config.recognition.model}', which takes {wanted}, "
-        f"got {name} of shape {table.X.shape[1:]}"
+        f"recognition.face: expected {', '.join(fitting)}, got {name} of shape {table.X.shape[1:]}; model "
+        f"'{config.recognition.model}' takes {wanted}"
     )
 
 

@@ -25,9 +25,10 @@ from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
 from mmme.models.catalogue import make_model, takes
-from mmme.models.fusion import LateFusion
+from mmme.models.fusion import LateFusion, make_fusion
 from mmme.models.spotting import intervals_from_likelihood
 from mmme.study.describe import Described
+from mmme.study.modalities import by_signal, only_columns, signal_of
 from mmme.trials import unique_expressions
 from mmme.types import FeatureTable, Result
 from mmme.workers import Workers
@@ -159,12 +160,22 @@ def flat(table: FeatureTable) -> FeatureTable:
     return replace(table, X=X, columns=tuple(f"value {k}" for k in range(X.shape[1])), reason=reason)
 
 
+def _without(tables: Mapping[str, FeatureTable], signal: str) -> dict[str, FeatureTable]:
+    """Leave one signal's columns out of the body's table."""
+    if not signal:
+        return dict(tables)
+    body = tables["body"]
+    return {**tables, "body": only_columns(body, [k for k, c in enumerate(body.columns) if signal_of(c) != signal])}
+
+
 def _lacks_rows(table: FeatureTable) -> bool:
     return bool(np.any(table.reason))
 
 
-def _fused(tables: Mapping[str, FeatureTable], joined: FeatureTable, parts: Mapping[str, Any], seed: int) -> LateFusion:
-    """Fuse one model per modality; of a single network, rows without its input get the shares of the classes."""
+def _fusion(
+    tables: Mapping[str, FeatureTable], joined: FeatureTable, parts: Mapping[str, Any], fusion: str, seed: int
+) -> Any:
+    """Fuse one model per modality; a single network is fused with nothing, and rows without input get class shares."""
     ends = np.cumsum([int(np.prod(t.X.shape[1:])) for t in tables.values()]).tolist()
     sizes = (int(np.prod(t.X.shape[1:])) for t in tables.values())
     places = {n: list(range(end - size, end)) for n, end, size in zip(tables, ends, sizes, strict=True)}
@@ -174,7 +185,9 @@ def _fused(tables: Mapping[str, FeatureTable], joined: FeatureTable, parts: Mapp
         if f"{name}-quality" in places
     }
     columns = {name: places[name] for name in parts}
-    return LateFusion(parts, columns, quality=quality, random_state=seed)
+    if not fusion:
+        return LateFusion(parts, columns, random_state=seed)
+    return make_fusion(fusion, parts, columns, seed, quality=quality or None)
 
 
 def recognise(
@@ -185,6 +198,8 @@ def recognise(
     dataset: Mapping[str, Any],
     classes: Sequence[str] | None,
     run: Run,
+    fusion: str = "",
+    without: str = "",
 ) -> Result:
     """
     Evaluate one recognition.
@@ -194,25 +209,35 @@ def recognise(
     tables
         By modality, with the same rows; beside ``body`` its ``body-quality`` may stand, by which late fusion weighs it.
     classifiers
-        Either one classifier for all columns, under any name, or one per modality, whose probabilities are averaged.
+        Of the one table, or one per modality.
     title, dataset, classes
         As in `mmme.evaluate.run`.
     run
         How.
+    fusion
+        Name of a fusion where there are several modalities; see `mmme.models.fusion.make_fusion`.
+    without
+        Signal of the body that is left out.
     """
     seed = run.config.seed
+    used = _without(tables, without)
+    if fusion == "hierarchical" and "body" in used:
+        signals = by_signal(used["body"])
+        classifiers = {k: v for k, v in classifiers.items() if k != "body"} | dict.fromkeys(signals, classifiers["body"])
+        used = {k: v for k, v in used.items() if not k.startswith("body")} | signals
     parts = {name: model_of(model, run.config) for name, model in classifiers.items()}
-    tensors = {name: table.X.shape[1:] for name, table in tables.items() if table.X.ndim > 2}
-    if len(tables) == 1 and not (tensors and _lacks_rows(next(iter(tables.values())))):
-        table = next(iter(_filled(tables).values()))
-        estimator = next(iter(parts.values()))
+    tensors = {name: table.X.shape[1:] for name, table in used.items() if table.X.ndim > 2}
+    if not fusion and not (tensors and _lacks_rows(next(iter(used.values())))):
+        table, estimator = next(iter(_filled(used).values())), next(iter(parts.values()))
     else:
+        if fusion == "early" and tensors:
+            raise ProtocolError(f"{title}: expected columns to join, got a tensor of {', '.join(tensors)}; fuse it late")
         for name, shape in tensors.items():
-            if name not in parts:
-                raise ProtocolError(f"{title}: expected columns to join, got {name} as a tensor of {shape}; fuse it late")
-            parts[name].set_params(shape=shape)
-        table = _joined({name: flat(table) for name, table in tables.items()})
-        estimator = _fused(tables, table, parts, seed) if tensors or len(parts) > 1 else next(iter(parts.values()))
+            parts[name if fusion else next(iter(parts))].set_params(shape=shape)
+        table = _joined({name: flat(table) for name, table in used.items()})
+        if not fusion:
+            parts = dict(zip(used, parts.values(), strict=True))
+        estimator = _fusion(used, table, parts, fusion, seed)
     return evaluate.run(
         table,
         estimator,
@@ -224,6 +249,8 @@ def recognise(
             "classifiers": dict(classifiers),
             "modalities": list(tables),
             "valid_share": {n: round(float(t.valid.mean()), 4) for n, t in tables.items()},
+            "fusion": fusion,
+            "without": without,
         },
         dataset=dataset,
         config={"run": run.config.model_dump(mode="json"), "classes": list(classes) if classes else None},
@@ -345,20 +372,28 @@ def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
     results: list[Result] = []
     curves: dict[str, evaluate.Curves] = {}
     failures: list[tuple[str, str]] = []
-    for task, title, modalities, classifiers in _plan(run.config):
+    for planned in _plan(described, run.config):
+        title = planned.title
         try:
-            if task == "recognition":
-                tables = {n: described.tables[n] for n in modalities}
-                dataset = _dataset(described, out, [f"{n}.npz" for n in tables])
-                classes = _classes(described, run.config)
-                result = recognise(tables, classifiers, title=title, dataset=dataset, classes=classes, run=run)
+            if planned.task == "recognition":
+                tables = {n: described.tables[n] for n in planned.modalities}
+                result = recognise(
+                    tables,
+                    planned.classifiers,
+                    title=title,
+                    dataset=_dataset(described, out, [f"{n}.npz" for n in tables]),
+                    classes=_classes(described, run.config),
+                    run=run,
+                    fusion=planned.fusion,
+                    without=planned.without,
+                )
             else:
-                tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in modalities}
+                tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in planned.modalities}
                 dataset = _dataset(described, out, [*(f"{n}.npz" for n in tables), "moments.npz"])
                 truth = _coded(described, run.config, moments)
                 result, curves[title] = spot(tables, moments, truth, title=title, dataset=dataset, run=run)
         except ProtocolError as error:
-            failures.append((f"{task} from {title}", str(error)))
+            failures.append((f"{planned.task} from {title}", str(error)))
             continue
         evaluate.save_result(result, out / result_name(result))
         results.append(result)
@@ -367,20 +402,34 @@ def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
     return StudyResults(tuple(results), curves, tuple(failures))
 
 
-def _plan(config: RunConfig) -> list[tuple[str, str, tuple[str, ...], dict[str, str]]]:
-    """Task, title, modalities and classifiers of every result of a study."""
-    face, body, fusion = config.recognition.model, config.recognition.body_model, config.recognition.fusion
-    plan: list[tuple[str, str, tuple[str, ...], dict[str, str]]] = [
-        ("recognition", "face", ("face",), {"face": face}),
-        ("recognition", "body", ("body",), {"body": body}),
-    ]
-    if fusion != "late":
-        plan.append(("recognition", "face + body, early", MODALITIES, {"all": face}))
-    if fusion != "early":
-        trusted = (*MODALITIES, "body-quality") if config.recognition.weigh_by_quality else MODALITIES
-        plan.append(("recognition", "face + body, late", trusted, {"face": face, "body": body}))
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """One result to be made."""
+
+    task: str
+    title: str
+    modalities: tuple[str, ...]
+    classifiers: Mapping[str, str]
+    fusion: str = ""
+    without: str = ""
+
+
+def _plan(described: Described, config: RunConfig) -> list[_Planned]:
+    """Every result of a study, in order."""
+    chosen = {"face": config.recognition.model, "body": config.recognition.body_model}
+    plan = [_Planned("recognition", name, (name,), {name: model}) for name, model in chosen.items()]
+    for fusion in config.recognition.fusion:
+        weighed = config.recognition.weigh_by_quality and fusion != "early"
+        modalities = (*MODALITIES, "body-quality") if weighed else MODALITIES
+        title = f"face + body, {fusion}"
+        plan.append(_Planned("recognition", title, modalities, chosen, fusion))
+        if config.recognition.leave_one_out:
+            plan += [
+                _Planned("recognition", f"{title}, without {signal}", modalities, chosen, fusion, signal)
+                for signal in by_signal(described.tables["body"])
+            ]
     spotted = (("face", ("face",)), ("body", ("body",)), ("face + body", MODALITIES))
-    return plan + [("spotting", title, modalities, {}) for title, modalities in spotted]
+    return plan + [_Planned("spotting", title, modalities, {}) for title, modalities in spotted]
 
 
 def _classes(described: Described, config: RunConfig) -> list[str]:

@@ -69,6 +69,8 @@ def rerun(result: Result, folder: Path, *, workers: Workers, step: Step | None =
             dataset=result.dataset,
             classes=result.config["classes"],
             run=run,
+            fusion=str(result.model.get("fusion", "")),
+            without=str(result.model.get("without", "")),
         )
     truth: dict[str, list[tuple[str, Interval]]] = {}
     columns = ("video", "kind", "onset_s", "offset_s")

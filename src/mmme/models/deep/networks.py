@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mmme.errors import unknown_name
+from mmme.models.deep.cnn_3d import CNN3D
+from mmme.models.deep.csarnet import CSARNet
+from mmme.models.deep.elrcn import ELRCN
+from mmme.models.deep.emr import EMR
+from mmme.models.deep.featref import FeatRef
+from mmme.models.deep.htnet import HTNet
+from mmme.models.deep.off_apexnet import OffApexNet
+from mmme.models.deep.ramp import on_ramp
+from mmme.models.deep.rcn import RCNA, RCNS
+from mmme.models.deep.region_graph import RegionGraph, RegionGraphOfFlow
+from mmme.models.deep.slstt import SLSTT
 from mmme.models.deep.ststnet import STSTNet
 from mmme.models.deep.training import Build, Training
 
@@ -41,11 +52,25 @@ class NetworkSpec:
     training: Training
 
 
-_FLOW = Training(epochs=60, learning_rate=2e-3, batch_size=64, optimiser="adamw", weight_decay=1e-2, schedule="cosine")
+_SMALL = Training(epochs=60, learning_rate=2e-3, batch_size=64, optimiser="adamw", weight_decay=1e-2, schedule="cosine")
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
-        "ststnet": NetworkSpec(STSTNet, "flow-image", "doi:10.1109/FG.2019.8756567", _FLOW),
+        "ststnet": NetworkSpec(STSTNet, "flow-image", "doi:10.1109/FG.2019.8756567", _SMALL),
+        "off-apexnet": NetworkSpec(OffApexNet, "flow-image", "doi:10.1016/j.image.2019.02.005", _SMALL),
+        "rcn-a": NetworkSpec(RCNA, "flow-image", "doi:10.1109/TIP.2020.3018222", _SMALL),
+        "rcn-s": NetworkSpec(RCNS, "flow-image", "doi:10.1109/TIP.2020.3018222", _SMALL),
+        "featref": NetworkSpec(FeatRef, "flow-image", "doi:10.1016/j.patcog.2021.108275", _SMALL),
+        "emr": NetworkSpec(EMR, "flow-image", "doi:10.1109/FG.2019.8756583", _SMALL),
+        "htnet": NetworkSpec(HTNet, "flow-image", "arXiv:2307.14637", _SMALL),
+        "slstt": NetworkSpec(SLSTT, "flow-image", "doi:10.1109/TAFFC.2022.3213509", _SMALL),
+        "csarnet": NetworkSpec(CSARNet, "flow-image", "doi:10.1109/CVPR.2018.00745", _SMALL),
+        "region-graph-flow": NetworkSpec(RegionGraphOfFlow, "flow-image", "doi:10.1145/3394171.3414012", _SMALL),
+        "elrcn-flow": NetworkSpec(on_ramp(ELRCN), "flow-image", "doi:10.1109/FG.2018.00105", _SMALL),
+        "cnn-3d-flow": NetworkSpec(on_ramp(CNN3D), "flow-image", "arXiv:1904.01390", _SMALL),
+        "region-graph": NetworkSpec(RegionGraph, "region-motion", "doi:10.1145/3394171.3414012", _SMALL),
+        "elrcn": NetworkSpec(ELRCN, "clip", "doi:10.1109/FG.2018.00105", _SMALL),
+        "cnn-3d": NetworkSpec(CNN3D, "clip", "arXiv:1904.01390", _SMALL),
     }
 )
 
