@@ -17,7 +17,7 @@ __all__ = ["FUSIONS", "RECOMMENDED", "make_fusion"]
 
 Parts = Mapping[str, Any]
 
-#: Never significantly worse than the face alone where the body is noise, and near the best where it is not (docs/fusion.md).
+#: No worse than the face alone where the body is noise, and near the best where it is not (docs/fusion.md).
 RECOMMENDED = "product"
 
 
@@ -84,8 +84,8 @@ def make_fusion(
     Returns
     -------
     estimator
-        By scikit-learn's contract, with ``decided_by``, ``missing_note`` and ``without``. All but ``early`` and the networks
-        need ``groups`` to fit; contrastive pre-training makes use of them.
+        By scikit-learn's contract, with ``decided_by``, ``missing_note`` and ``without``. All but ``early`` and the
+        networks need ``groups`` to fit; contrastive pre-training makes use of them.
 
     Raises
     ------

@@ -68,8 +68,9 @@ class HierarchicalFusion(ClassifierMixin, BaseEstimator):
     """
     Late fusion of late fusions, along a tree of modalities.
 
-    Every branch is calibrated on training subjects that none of its classifiers had seen, so a tree of ``k`` levels needs
-    at least ``k + 1`` training subjects.
+    Every branch is calibrated on training subjects that none of its classifiers had seen, so inner folds are divided anew
+    at every level: with 3 of them a tree of three levels needs at least 5 training subjects, and fits each classifier of
+    its lowest level 64 times.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class HierarchicalFusion(ClassifierMixin, BaseEstimator):
         quality: Mapping[str, Sequence[int]] | None = None,
         random_state: int | None = None,
         rule: str = "product",
-        n_inner: int = 5,
+        n_inner: int = 3,
     ) -> None:
         self.estimators = estimators
         self.columns = columns
@@ -181,7 +182,7 @@ class HierarchicalFusion(ClassifierMixin, BaseEstimator):
         ConfigError
             If columns or tree do not fit the estimators.
         ProtocolError
-            As `LateFusion.fit`; also with fewer training subjects than levels and one.
+            As `LateFusion.fit`; also where subjects do not suffice for inner folds at every level.
         """
         (X, there), y = self._seen(X), np.asarray(y)
         modalities.learnable(WHERE, y, there, list(self.estimators))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from mmme.errors import ConfigError, unknown_name
+from mmme.errors import ConfigError, ProtocolError, unknown_name
 from mmme.models.fusion import modalities
 from mmme.models.fusion.modalities import Columns, columns_of
 from mmme.models.fusion.opinions import calibrated, inner_folds, opinions, opinions_over_folds, temperature
@@ -172,8 +172,13 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         groups: NDArray[Any] | None,
         folds: Sequence[Rows],
         classes: Sequence[NDArray[Any]],
+        asked: Sequence[int] = (),
     ) -> list[Floats]:
-        """Opinions of every modality on the test rows of every fold, ``(n_test, n_modalities, n_classes)`` each."""
+        """
+        Opinions of every modality on the test rows of every fold, ``(n_test, n_modalities, n_classes)`` each.
+
+        An inner fold from which a modality cannot be learned has no opinion of it; the folds in ``asked`` must have one.
+        """
         there, _ = self._seen(X)
         out = [
             np.full((len(test), len(self.estimators), len(k)), np.nan) for (_, test), k in zip(folds, classes, strict=True)
@@ -185,7 +190,8 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             jobs, owners = [], []
             for k, (train, test) in enumerate(folds):
                 job = place[train[there[train, m]]], place[test[there[test, m]]]
-                if job[1].size and len(np.unique(y[rows][job[0]])) >= 2:
+                n_known = len(np.unique(y[rows][job[0]]))
+                if job[1].size and (k in asked or 2 <= n_known < job[0].size):
                     jobs.append(job)
                     owners.append(k)
             part, who = X[rows][:, columns_of(self.columns, name)], None if groups is None else groups[rows]
@@ -202,6 +208,12 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         prior = counts / counts.sum()
         if not self._looks_inside:
             return _Learned(classes, prior, None, self._mean())
+        for m, name in enumerate(self.estimators):
+            if np.isnan(said[:, m]).all():
+                raise ProtocolError(
+                    f"{self._where}: expected {name} of at least 2 training subjects, with several classes each, to "
+                    "calibrate on, got too few rows; leave the modality out"
+                )
         of_class = np.searchsorted(classes, y)
         heat = np.array([temperature(said[:, m], of_class) for m in range(said.shape[1])])
         heard = np.where(np.isnan(said).all(axis=2), 0.0, trust)
@@ -333,7 +345,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             spans.append((len(jobs), len(jobs) + len(inner)))
             jobs += [*inner, (np.asarray(train), np.asarray(test))]
             classes += [np.unique(y[train])] * (len(inner) + 1)
-        said = self._opinions(X, y, who, jobs, classes)
+        said = self._opinions(X, y, who, jobs, classes, [stop for _, stop in spans])
         out = []
         for (start, stop), (train, test) in zip(spans, folds, strict=True):
             seen = np.full((len(X), len(self.estimators), len(classes[stop])), np.nan)

@@ -124,7 +124,7 @@ class Choquet:
 
     References
     ----------
-    Grabisch & Roubens (2000); Cho & Kim (1995), doi:10.1109/21.364825.
+    Cho & Kim (1995), Combining multiple neural networks by fuzzy integral, doi:10.1109/21.364825.
     """
 
     densities: Floats
@@ -175,7 +175,8 @@ def lambda_of(densities: Floats) -> float:
         return float(np.expm1(np.log1p(value * densities).sum()) - value) / value
 
     if total > 1:
-        return float(brentq(excess, -1 + 1e-15, -1e-12))
+        low = -1 + 1e-12
+        return float(brentq(excess, low, -1e-12)) if excess(low) < 0 else low
     high = 1.0
     while excess(high) < 0:
         high *= 2
