@@ -20,6 +20,7 @@ from mmme.study.checking import check_path
 from mmme.study.describe import describe_study, gather, prune, stored_tables
 from mmme.study.evaluation import Run, evaluate_study, evaluate_table, result_name
 from mmme.study.importing import import_study
+from mmme.study.modalities import by_signal, left_out_table, mean_weights, only_columns, signal_of
 from mmme.study.repetition import differences, rerun
 from mmme.study.reporting import report_of_results, report_of_study, report_of_table
 from mmme.workers import Workers
@@ -181,7 +182,7 @@ def test_gathering_nothing_says_what_to_do(study, config):
 
 def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluated):
     """
-    Four recognitions and three spottings, all marked simulated, every score with an interval, all stored.
+    Five recognitions and three spottings, all marked simulated, every score with an interval, all stored.
     """
     made, out = evaluated
     titles = [(r.task, r.title) for r in made.results]
@@ -191,6 +192,7 @@ def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluate
         ("recognition", "body"),
         ("recognition", "face + body, early"),
         ("recognition", "face + body, late"),
+        ("recognition", "face + body, product"),
         ("spotting", "face"),
         ("spotting", "body"),
         ("spotting", "face + body"),
@@ -201,7 +203,7 @@ def test_a_study_gives_recognition_and_spotting_from_face_body_and_both(evaluate
         assert differences(load_result(out / result_name(result)), result) == ""
 
 
-@pytest.mark.parametrize("index", [3, 6])
+@pytest.mark.parametrize("index", [2, 4, 7])
 def test_a_result_runs_again_from_itself(evaluated, index):
     """
     A stored recognition and a stored spotting give the same predictions again.
@@ -396,6 +398,7 @@ def test_a_missing_modality_is_a_failure_and_not_a_score(described, config, tmp_
         "recognition from body",
         "recognition from face + body, early",
         "recognition from face + body, late",
+        "recognition from face + body, product",
         "spotting from body",
         "spotting from face + body",
     }
@@ -454,3 +457,49 @@ def test_a_recording_that_cannot_be_described_is_named_and_costs_no_other(study,
     assert done.exit_code == 1
     assert "failed: S02: stream 'eda': expected unit µS, got V" in done.stderr
     assert "1 recordings described, 2 failed" in done.stdout
+
+
+def test_networks_and_every_fusion_work_on_a_study(described, config, tmp_path):
+    """
+    A network of the face, fusions of other kinds and fusions without one signal give results that say who decided, and repeat.
+    """
+    fusion = ["product", "hierarchical", "cross-attention"]
+    asked = {"model": "region-graph-flow", "fusion": fusion, "leave_one_out": False}
+    deep = load_config({**config.model_dump(), "recognition": asked, "network": {"epochs": 3, "mirror": True}})
+    tables = dict(described.tables)
+    tables["face"] = gather(described.study.path, sorted(described.clocks), deep).tables["face"]
+    found = evaluate_study(replace(described, tables=MappingProxyType(tables)), tmp_path, Run(deep, Workers()))
+    made = {r.title: r for r in found.results if r.task == "recognition"}
+
+    assert tables["face"].X.ndim == 4
+    assert {"face", "face + body, product", "face + body, hierarchical"} <= set(made), found.failures
+    product = mean_weights(made["face + body, product"])
+    assert sum(product.values()) == pytest.approx(1.0)
+    assert set(product) == {"face", "body"}
+    assert set(mean_weights(made["face + body, hierarchical"])) >= {"face"}
+    again = rerun(made["face + body, product"], tmp_path, workers=Workers())
+    assert differences(made["face + body, product"], again) == ""
+    early = load_config({**config.model_dump(), "recognition": {"model": "region-graph-flow", "fusion": ["early"]}})
+    (tmp_path / "early").mkdir()
+    found = evaluate_study(replace(described, tables=MappingProxyType(tables)), tmp_path / "early", Run(early, Workers()))
+    assert "a tensor of face; fuse it late" in dict(found.failures)["recognition from face + body, early"]
+
+
+def test_what_a_fusion_loses_without_a_signal(described, config, tmp_path):
+    """
+    Asked for, the fusion is evaluated without each signal of the body, and compared with the whole on the same subjects.
+    """
+    asked = load_config({**config.model_dump(), "recognition": {"fusion": ["product"], "leave_one_out": True}})
+    found = evaluate_study(described, tmp_path, Run(asked, Workers()))
+    rows = left_out_table(found.results)["face + body, product"]
+
+    assert {row.signal for row in rows} == set(by_signal(described.tables["body"]))
+    whole = next(r for r in found.results if r.title == "face + body, product").score("UF1").value
+    for row in rows:
+        assert row.loss.value == pytest.approx(whole - row.uf1)
+    one = next(r for r in found.results if r.model.get("without"))
+    assert differences(one, rerun(one, tmp_path, workers=Workers())) == ""
+    table = described.tables["body"]
+    assert [signal_of(c) for c in only_columns(table, [0]).columns] == [signal_of(table.columns[0])]
+    with pytest.raises(ConfigError, match="expected at least one column to be left, got none"):
+        only_columns(table, [])

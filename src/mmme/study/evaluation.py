@@ -221,8 +221,11 @@ def recognise(
     """
     seed = run.config.seed
     used = _without(tables, without)
+    empty: list[str] = []
     if fusion == "hierarchical" and "body" in used:
-        signals = by_signal(used["body"])
+        every = by_signal(used["body"])
+        signals = {name: table for name, table in every.items() if table.valid.any()}
+        empty = [name for name in every if name not in signals]
         classifiers = {k: v for k, v in classifiers.items() if k != "body"} | dict.fromkeys(signals, classifiers["body"])
         used = {k: v for k, v in used.items() if not k.startswith("body")} | signals
     parts = {name: model_of(model, run.config) for name, model in classifiers.items()}
@@ -251,6 +254,7 @@ def recognise(
             "valid_share": {n: round(float(t.valid.mean()), 4) for n, t in tables.items()},
             "fusion": fusion,
             "without": without,
+            "without_values": empty,
         },
         dataset=dataset,
         config={"run": run.config.model_dump(mode="json"), "classes": list(classes) if classes else None},

@@ -52,7 +52,7 @@ class NetworkSpec:
     training: Training
 
 
-_SMALL = Training(epochs=60, learning_rate=2e-3, batch_size=64, optimiser="adamw", weight_decay=1e-2, schedule="cosine")
+_SMALL = Training(epochs=20, learning_rate=2e-3, batch_size=32, optimiser="adamw", weight_decay=1e-2, schedule="cosine")
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {

@@ -3,8 +3,8 @@ A graph over regions of the face, joined where action units go together (AU-GACN
 
 Sources of the idea: Xie et al. 2020, AU-assisted graph attention convolutional network, doi:10.1145/3394171.3414012; Lei et
 al. 2021, AU-GCN, doi:10.1109/CVPRW53098.2021.00173. Nodes are the twelve regions of `mmme.features.face.regions`; two are
-joined when an action unit moves both, or two units that often come together move them (6 with 12, 4 with 9, 15 with 17). The
-network may strengthen or weaken each pair.
+joined when an action unit moves both, or two units that often come together move them (6 with 12, 4 with 9, 15 with 17);
+the network may strengthen or weaken each pair.
 """
 
 from __future__ import annotations

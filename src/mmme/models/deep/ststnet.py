@@ -102,10 +102,10 @@ def ststnet_from_streams(state: Mapping[str, NDArray[np.float32]]) -> STSTNet:
         "head.weight": arrays["fc.weight"],
         "head.bias": arrays["fc.bias"],
     }
-    try:
-        net.load_state_dict(mapped, strict=False)
-    except RuntimeError as error:
+    own = net.state_dict()
+    if wrong := [f"{name} {tuple(array.shape)}" for name, array in mapped.items() if own[name].shape != array.shape]:
         raise DataError(
-            f"STSTNet of three streams: expected the arrays of 28 x 28 pixels, got other shapes: {error}"
-        ) from error
+            f"STSTNet of three streams: expected arrays for 28 x 28 pixels, got other shapes: {', '.join(wrong)}"
+        )
+    net.load_state_dict(mapped, strict=False)
     return net.eval()
