@@ -42,13 +42,13 @@ def images(tmp_path):
 def test_benchmark_goes_on_and_repeats(images, tmp_path):
     """Every run is a result that repeats; what is there is kept; the table says seeds, intervals, tests and audits."""
     out, seen = tmp_path / "out", []
-    models = ("svm-linear", "ststnet", "forest")
+    models = ("svm-linear", "ststnet", "forest", "svm-linear-nested")
     rows = benchmark_recognition(
         images, out, FEW, models=models, seeds=2, workers=Workers(), step=lambda task, done, n: seen.append((done, n))
     )
 
-    assert seen[-1] == (5, 5)
-    assert {row.model: row.seeds for row in rows} == {"svm-linear": 1, "ststnet": 2, "forest": 2}
+    assert seen[-1] == (6, 6)
+    assert {row.model: row.seeds for row in rows} == {"svm-linear": 1, "ststnet": 2, "forest": 2, "svm-linear-nested": 1}
     assert rows[0].score("UF1").mean >= rows[-1].score("UF1").mean
     assert all(row.audit.startswith("no leak found") for row in rows)
     svm = next(row for row in rows if row.model == "svm-linear")
@@ -60,7 +60,7 @@ def test_benchmark_goes_on_and_repeats(images, tmp_path):
     assert other.score("UF1").sd >= 0
     assert not other.published  # not the composite
     stamps = {p: p.stat().st_mtime_ns for p in out.glob("*.result.json")}
-    assert len(stamps) == 5
+    assert len(stamps) == 6
     benchmark_recognition(images, out, FEW, models=models, seeds=2, workers=Workers())
     assert {p: p.stat().st_mtime_ns for p in out.glob("*.result.json")} == stamps
     content = json.loads((out / "recognition.json").read_text())

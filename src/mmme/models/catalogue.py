@@ -34,6 +34,11 @@ NETWORKS_TAKE: Mapping[str, str] = MappingProxyType(
         "region-graph": "region-motion",
         "elrcn": "clip",
         "cnn-3d": "clip",
+        "eegnet": "eeg",
+        "dgcnn": "band-power",
+        "tcn": "band-power",
+        "cnn-1d": "window",
+        "lstm": "window",
     }
 )
 #: Classical models whose predictions depend on a seed; those of all networks do.

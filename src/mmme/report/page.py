@@ -114,6 +114,11 @@ class ReportMaterial:
         In the order of the rows.
     quality_causes
         Signal, and what the rest suffers from.
+    weights
+        By title of a fusion: mean share of each modality in its decisions.
+    without
+        By title of a fusion, row by row: the signal left out, UF1 without it, and what the fusion loses with its interval
+        and p.
     """
 
     title: str
@@ -130,6 +135,8 @@ class ReportMaterial:
     quality: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     quality_subjects: Sequence[str] = ()
     quality_causes: Sequence[tuple[str, str]] = ()
+    weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    without: Mapping[str, Sequence[tuple[str, float, float, float, float, float]]] = field(default_factory=dict)
 
 
 def _confusion_figures(results: Sequence[Result]) -> list[Markup]:

@@ -7,6 +7,7 @@ that was interrupted goes on, and everybody can recompute every row from its pre
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import time
@@ -237,7 +238,10 @@ def _audited(table: FeatureTable, estimator: Any, config: RunConfig) -> evaluate
     def procedure(changed: FeatureTable, split: evaluate.Split) -> NDArray[np.str_]:
         model = clone(estimator)
         if not isinstance(model, FoldwiseEstimator):
-            return np.asarray(model.fit(changed.X[split.train], changed.labels[split.train]).predict(changed.X[split.test]))
+            X, y = changed.X[split.train], changed.labels[split.train]
+            asks = "groups" in inspect.signature(model.fit).parameters
+            fitted = model.fit(X, y, groups=changed.subjects[split.train]) if asks else model.fit(X, y)
+            return np.asarray(fitted.predict(changed.X[split.test]))
         other = next(f for f in folds if f.name != split.name)
         both = [(split.train, split.test), (np.setdiff1d(other.train, split.test), np.setdiff1d(other.test, split.test))]
         return np.asarray(model.predict_over_folds(changed.X, changed.labels, both, groups=changed.subjects)[0].pred)

@@ -17,6 +17,7 @@ from mmme.interval import Interval
 from mmme.report import ExampleTrial, ReportMaterial
 from mmme.study.describe import Described
 from mmme.study.evaluation import StudyResults, read_any_table
+from mmme.study.modalities import left_out_table, mean_weights
 from mmme.study.pulse import PulseAgreement
 from mmme.study.recordings import aligned
 from mmme.trials import unique_expressions
@@ -68,6 +69,8 @@ def report_of_results(paths: Sequence[Path], title: str) -> ReportMaterial:
         facts=facts,
         results=results,
         findings=[f for r in results for f in check_result(r)],
+        weights=_weights(results),
+        without=_without(results),
     )
 
 
@@ -130,7 +133,23 @@ def report_of_study(
         quality=shares,
         quality_subjects=subjects,
         quality_causes=causes,
+        weights=_weights(made.results),
+        without=_without(made.results),
     )
+
+
+def _weights(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Shares of the modalities in every whole fusion that tells them."""
+    told = {r.title: mean_weights(r) for r in results if not r.model.get("without")}
+    return {title: shares for title, shares in told.items() if len(shares) > 1}
+
+
+def _without(results: Sequence[Result]) -> dict[str, list[tuple[str, float, float, float, float, float]]]:
+    """Losses of fusions without a signal, as rows of a table."""
+    return {
+        title: [(r.signal.upper(), r.uf1, r.loss.value, r.loss.low, r.loss.high, r.loss.p) for r in rows]
+        for title, rows in left_out_table(results).items()
+    }
 
 
 def _muscles(described: Described) -> list[tuple[str, str]]:

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from mmme.errors import unknown_name
 from mmme.models.deep.cnn_3d import CNN3D
 from mmme.models.deep.csarnet import CSARNet
+from mmme.models.deep.dgcnn import DGCNN
+from mmme.models.deep.eegnet import EEGNet
 from mmme.models.deep.elrcn import ELRCN
 from mmme.models.deep.emr import EMR
 from mmme.models.deep.featref import FeatRef
@@ -24,7 +26,9 @@ from mmme.models.deep.rcn import RCNA, RCNS
 from mmme.models.deep.region_graph import RegionGraph, RegionGraphOfFlow
 from mmme.models.deep.slstt import SLSTT
 from mmme.models.deep.ststnet import STSTNet
+from mmme.models.deep.tcn import TCN
 from mmme.models.deep.training import Build, Training
+from mmme.models.deep.windows import LSTM, WindowCNN
 
 __all__ = ["NETWORKS", "NetworkSpec", "spec_of"]
 
@@ -71,6 +75,11 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "region-graph": NetworkSpec(RegionGraph, "region-motion", "doi:10.1145/3394171.3414012", _SMALL),
         "elrcn": NetworkSpec(ELRCN, "clip", "doi:10.1109/FG.2018.00105", _SMALL),
         "cnn-3d": NetworkSpec(CNN3D, "clip", "arXiv:1904.01390", _SMALL),
+        "eegnet": NetworkSpec(EEGNet, "eeg", "doi:10.1088/1741-2552/aace8c", _SMALL),
+        "dgcnn": NetworkSpec(DGCNN, "band-power", "doi:10.1109/TAFFC.2018.2817622", _SMALL),
+        "tcn": NetworkSpec(TCN, "band-power", "arXiv:1803.01271", _SMALL),
+        "cnn-1d": NetworkSpec(WindowCNN, "window", "arXiv:1611.06455", _SMALL),
+        "lstm": NetworkSpec(LSTM, "window", "doi:10.1162/neco.1997.9.8.1735", _SMALL),
     }
 )
 
