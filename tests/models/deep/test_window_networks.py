@@ -10,7 +10,7 @@ from mmme.models.deep.windows import LSTM, WindowCNN  # noqa: E402
 
 def test_weights_as_counted_by_hand():
     """Filters, normalisations, gates and heads of the formulas, nothing else."""
-    cnn = (4 * 16 * 7 + 16) + 2 * 16 + (16 * 32 * 5 + 32) + 2 * 32 + 32 * 3 + 3
+    cnn = 4 * 16 * 7 + 2 * 16 + 16 * 32 * 5 + 2 * 32 + 32 * 3 + 3
     assert sum(p.numel() for p in WindowCNN((4, 64), 3).parameters()) == cnn
     lstm = 4 * (4 * 32 + 32 * 32 + 2 * 32) + 32 * 3 + 3
     assert sum(p.numel() for p in LSTM((4, 64), 3).parameters()) == lstm

@@ -101,7 +101,7 @@ class EEGNet(nn.Module):
         offset = self.norm.bias - gain * mean
         filters = (gain[:, None] * taps).repeat_interleave(self.n_spatial, dim=0)
         mixed = functional.conv1d(padded, mixing[:, :, None])
-        mixed = functional.conv1d(mixed, filters[:, None], groups=len(filters))
+        mixed = _in_time(mixed, filters)
         return mixed + (offset.repeat_interleave(self.n_spatial) * mixing.sum(dim=1))[:, None]
 
     def _statistics(self, padded: Tensor, taps: Tensor, n: int) -> tuple[Tensor, Tensor]:
@@ -119,6 +119,14 @@ class EEGNet(nn.Module):
             if self.norm.num_batches_tracked is not None:
                 self.norm.num_batches_tracked.add_(1)
         return mean, variance
+
+
+def _in_time(x: Tensor, filters: Tensor) -> Tensor:
+    """Convolve each map with its own filter, as a product with the filter's shifted copies: one map is too little work."""
+    times = x.shape[2] - filters.shape[1] + 1
+    shifted = functional.pad(filters, (0, times)).repeat(1, times)[:, : times * x.shape[2]]
+    copies = shifted.reshape(len(filters), times, x.shape[2])
+    return torch.bmm(x.transpose(0, 1), copies.transpose(1, 2)).transpose(0, 1)
 
 
 def lag_moments(padded: Tensor, taps: int) -> tuple[Tensor, Tensor]:
@@ -151,7 +159,7 @@ def lag_moments(padded: Tensor, taps: int) -> tuple[Tensor, Tensor]:
     sums = functional.pad(rows.sum(dim=0).cumsum(dim=0), (1, 0))
     first = (sums[times:] - sums[:-times]) / n
     # products at lags 0 and d by the correlation theorem; each next pair of lags differs by its two ends only
-    size = rows.shape[1] + taps
+    size = 1 << (rows.shape[1] - 1).bit_length()  # no lag wraps around, and powers of two are quick
     product = torch.fft.rfft(rows[:, :times], size).conj() * torch.fft.rfft(rows, size)
     start = torch.fft.irfft(product.sum(dim=0), size)[:taps]
     head, tail = rows[:, :taps], rows[:, times - 1 :]

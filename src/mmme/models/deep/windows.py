@@ -42,9 +42,10 @@ class WindowCNN(nn.Module):
         signals, times = shape
         if times < 16:
             raise DataError(f"cnn-1d: expected windows of at least 16 times, got {times}; take longer windows")
-        self.first = nn.Conv1d(signals, width, 7, padding=3)
+        # a bias before normalisation has no gradient but rounding, which Adam would make steps of
+        self.first = nn.Conv1d(signals, width, 7, padding=3, bias=False)
         self.norm = nn.BatchNorm1d(width)
-        self.second = nn.Conv1d(width, 2 * width, 5, padding=2)
+        self.second = nn.Conv1d(width, 2 * width, 5, padding=2, bias=False)
         self.norm_second = nn.BatchNorm1d(2 * width)
         self.pool = nn.MaxPool1d(4)
         self.drop = Dropout(dropout)
