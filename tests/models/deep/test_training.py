@@ -8,6 +8,7 @@ from torch import nn
 
 from mmme.errors import ConfigError, DataError
 from mmme.evaluate import run
+from mmme.features.face.regions import REGIONS
 from mmme.models.deep import training as training_module
 from mmme.models.deep.classifier import NetworkClassifier
 from mmme.models.deep.inputs import Scale, channels_first, mirror_of
@@ -138,7 +139,13 @@ def test_mirroring_respects_motion():
 
     assert torch.allclose(turn(scale(raw)), scale(expected), atol=1e-5)
     assert torch.allclose(turn(turn(scale(raw))), scale(raw), atol=1e-5)
-    assert mirror_of("region-motion", scale) is None
+    assert mirror_of("eeg", scale) is None
+    motion = np.zeros((1, 2, 1, len(REGIONS)), dtype=np.float32)
+    names = list(REGIONS)
+    motion[0, :, 0, names.index("mouth-right")] = 1.0, 2.0
+    regions = mirror_of("region-motion", Scale.none(motion))(torch.from_numpy(motion))
+    assert regions[0, :, 0, names.index("mouth-left")].tolist() == [-1.0, 2.0]
+    assert regions[0, 1, 0, names.index("mouth-right")] == 0
     X, y, _ = images(n_subjects=2)
     assert not np.array_equal(network(mirror=True).fit(X, y).predict_proba(X), network().fit(X, y).predict_proba(X))
     with pytest.raises(ConfigError, match="expected inputs with a left and a right to mirror"):
@@ -198,8 +205,9 @@ def test_what_cannot_be_trained_is_said():
     X, y, _ = images(n_subjects=2)
     holes = X.copy()
     holes[3, 0, 0, 0] = np.nan
-    with pytest.raises(DataError, match="expected rows without missing values, got 1 of 18 with some"):
-        network(scale="none").fit(holes, y)
+    for scale in ("none", "channel"):
+        with pytest.raises(DataError, match="expected rows without missing values, got 1 of 18 with some"):
+            network(scale=scale).fit(holes, y)
     with pytest.raises(DataError, match=r"epoch \d+: expected a finite loss"):
         network(learning_rate=1e20, optimiser="sgd").fit(X, y)
     with pytest.raises(DataError, match=r"expected rows of kind flow-image, \(n, height, width, 3\), got \(18, 432\)"):

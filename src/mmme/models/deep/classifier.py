@@ -141,6 +141,12 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                     f"got {X.shape[1]}"
                 )
             X = X.reshape(len(X), *self.shape)
+        missing = int((~np.isfinite(X.reshape(len(X), -1)).all(axis=1)).sum())
+        if missing:
+            raise DataError(
+                f"network '{self.network}': expected rows without missing values, got {missing} of {len(X)} with some; "
+                "leave them out, or let a fusion decide them by another modality"
+            )
         kind = self._spec.takes
         if kind == "band-power" and X.ndim == AXES[kind] + 2:  # with windows in time
             return X

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmme.errors import DataError
+from mmme.features.face.regions import REGIONS
 
 __all__ = ["AXES", "Scale", "channels_first", "mirror_of"]
 
@@ -104,6 +105,19 @@ def _mirror_flow(X: Tensor) -> Tensor:
     return turned
 
 
+#: Where each region of the face lies after mirroring.
+_OTHER_SIDE = [
+    list(REGIONS).index(name.replace("right", "?").replace("left", "right").replace("?", "left")) for name in REGIONS
+]
+
+
+def _mirror_regions(X: Tensor) -> Tensor:
+    """Regions of one side become those of the other, and their motion to the right motion to the left."""
+    turned = X[..., _OTHER_SIDE].clone()
+    turned[:, 0] = -turned[:, 0]
+    return turned
+
+
 def _mirror_clip(X: Tensor) -> Tensor:
     return X.flip(-1)
 
@@ -124,12 +138,13 @@ def mirror_of(kind: str, scale: Scale) -> Callable[[Tensor], Tensor] | None:
     """
     if kind == "clip":
         return _mirror_clip
-    if kind != "flow-image":
+    if kind not in ("flow-image", "region-motion"):
         return None
+    exchanged = _mirror_flow if kind == "flow-image" else _mirror_regions
     zero = float(-scale.mean[0] / scale.deviation[0])
 
     def turn(X: Tensor) -> Tensor:
-        turned = _mirror_flow(X)
+        turned = exchanged(X)
         turned[:, 0] += 2 * zero
         return turned
 

@@ -94,7 +94,7 @@ def train_stacked(
             picked = torch.from_numpy(np.stack(rows))
             inputs = torch.stack([x[p] for x, p in zip(X, picked, strict=True)])
             if training.mirror:
-                flip = torch.from_numpy(mirrored(seed, epoch, step, inputs.shape[1]))
+                flip = torch.from_numpy(mirrored(seed, step, inputs.shape[1]))
                 for fold, mirror in zip(inputs, mirrors, strict=True):
                     if mirror is not None:
                         fold[flip] = mirror(fold[flip])

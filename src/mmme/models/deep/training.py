@@ -150,9 +150,9 @@ def batches(y: NDArray[np.int64], training: Training, seed: int, epoch: int) -> 
         yield order[start:stop]
 
 
-def mirrored(seed: int, epoch: int, step: int, n: int) -> NDArray[np.bool_]:
-    """Choose the rows of a step that are mirrored."""
-    return np.asarray(_random(seed, epoch, 1 + step % 255).random(n) < 0.5)
+def mirrored(seed: int, step: int, n: int) -> NDArray[np.bool_]:
+    """Choose the rows of a step, counted from the start of training, that are mirrored."""
+    return np.asarray(_random(seed, step, 1).random(n) < 0.5)
 
 
 def loss_function(y: NDArray[np.int64], n_classes: int, training: Training) -> Loss:
@@ -285,7 +285,7 @@ def train(
             picked = torch.from_numpy(rows)
             inputs = X[picked]
             if training.mirror and mirror is not None:
-                flip = torch.from_numpy(mirrored(seed, epoch, step, len(rows)))
+                flip = torch.from_numpy(mirrored(seed, step, len(rows)))
                 inputs[flip] = mirror(inputs[flip])
             at_step(module, seed, step)
             optimiser.zero_grad(set_to_none=True)
