@@ -45,9 +45,7 @@ def main() -> int:
         seconds = np.median(taken[1:, :, 0], axis=0)
         apart = float(np.abs(np.diff(taken[:, :, 1], axis=1)).max())
         ratio = seconds[1] / seconds[0]
-        print(
-            f"batch {batch}: {1e3 * seconds[0]:.1f} ms, published {1e3 * seconds[1]:.1f} ms: {ratio:.1f}x, {apart:.1e}"
-        )
+        print(f"batch {batch}: {1e3 * seconds[0]:.1f} ms, published {1e3 * seconds[1]:.1f} ms: {ratio:.1f}x, {apart:.1e}")
         failed |= apart > MOST_APART or (batch == 64 and ratio < LEAST)
     return int(failed)
 

@@ -25,15 +25,38 @@ from sklearn.svm import SVC
 
 from mmme.errors import ConfigError, ProtocolError, unknown_name
 from mmme.metrics.recognition import confusion, uf1
+from mmme.models.shared_folds import FoldPipeline, fold_prediction, over_settings
+from mmme.types import FoldPrediction
+from mmme.types.folds import Rows
 
 __all__ = ["MODELS", "NestedChoice", "make_model", "probabilities"]
 
 
-def _pipeline(name: str, classifier: Any) -> Pipeline:
+class DoubleImputer(SimpleImputer):
+    """
+    Imputation in double precision, so that all that follows is, whatever the table is stored in.
+
+    Examples
+    --------
+    >>> DoubleImputer().fit_transform(np.ones((1, 1), dtype=np.float32)).dtype
+    dtype('float64')
+    """
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> DoubleImputer:
+        """Learn what to fill in; `y` is not looked at."""
+        super().fit(np.asarray(X, dtype=np.float64), y)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Fill in; ``(n_samples, n_features)``."""
+        return np.asarray(super().transform(np.asarray(X, dtype=np.float64)))
+
+
+def _pipeline(name: str, classifier: Any) -> FoldPipeline:
     """Fill, standardise, classify; a column that is missing throughout stays, as zeros, so that positions keep."""
-    return Pipeline(
+    return FoldPipeline(
         [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("impute", DoubleImputer(strategy="median", keep_empty_features=True)),
             ("scale", StandardScaler()),
             (name, classifier),
         ]
@@ -71,6 +94,18 @@ def _forest(random_state: int | None) -> Pipeline:
 
 def _svm_linear_nested(random_state: int | None) -> NestedChoice:
     return NestedChoice(_svm_linear(random_state), "svc__C", (0.0001, 0.001, 0.01, 0.1))
+
+
+def _svm_rbf_nested(random_state: int | None) -> NestedChoice:
+    return NestedChoice(_svm_rbf(random_state), "svc__C", (0.3, 1.0, 3.0, 10.0))
+
+
+def _ridge_nested(random_state: int | None) -> NestedChoice:
+    return NestedChoice(_ridge(random_state), "ridge__alpha", (10000.0, 3000.0, 1000.0, 300.0, 100.0))
+
+
+def _logistic_nested(random_state: int | None) -> NestedChoice:
+    return NestedChoice(_logistic(random_state), "logistic__C", (0.001, 0.01, 0.1))
 
 
 class BalancedDiscriminant(ClassifierMixin, BaseEstimator):
@@ -175,15 +210,23 @@ class NestedChoice(ClassifierMixin, BaseEstimator):
         folds = list(GroupKFold(min(self.n_folds, len(np.unique(who)))).split(X, y, who))
         self.classes_ = np.unique(y)
         self.uf1_by_value_: dict[float, float] = {}
-        for value in self.values:
-            pred = np.empty_like(y)
-            for train, test in folds:
-                model = clone(self.estimator).set_params(**{self.parameter: value})
-                pred[test] = model.fit(X[train], y[train]).predict(X[test])
-            self.uf1_by_value_[value] = float(uf1(confusion(y, pred, self.classes_.tolist())))
+        for value, made in zip(self.values, self._over_inner(X, y, folds), strict=True):
+            pred = np.empty(len(y), dtype=object)
+            for (_, test), one in zip(folds, made, strict=True):
+                pred[test] = one.pred
+            names = [str(c) for c in self.classes_]
+            self.uf1_by_value_[value] = float(uf1(confusion([str(c) for c in y], pred, names)))
         self.best_value_ = max(self.uf1_by_value_, key=self.uf1_by_value_.__getitem__)
         self.estimator_ = clone(self.estimator).set_params(**{self.parameter: self.best_value_}).fit(X, y)
         return self
+
+    def _over_inner(self, X: NDArray[Any], y: NDArray[Any], folds: Sequence[Rows]) -> list[list[FoldPrediction]]:
+        """Predictions of the inner folds with every value; pipelines compute once what values share."""
+        settings = [{self.parameter: value} for value in self.values]
+        if isinstance(self.estimator, FoldPipeline):
+            return over_settings(self.estimator, settings, X, y, folds)
+        models = [clone(self.estimator).set_params(**setting) for setting in settings]
+        return [[fold_prediction(clone(m).fit(X[a], y[a]), X[b]) for a, b in folds] for m in models]
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Classes of rows ``(n_samples, n_features)``."""
@@ -199,9 +242,12 @@ MODELS: Mapping[str, Callable[[int | None], Any]] = MappingProxyType(
         "svm-linear": _svm_linear,
         "svm-linear-nested": _svm_linear_nested,
         "svm-rbf": _svm_rbf,
+        "svm-rbf-nested": _svm_rbf_nested,
         "logistic": _logistic,
         "lda": _lda,
+        "logistic-nested": _logistic_nested,
         "ridge": _ridge,
+        "ridge-nested": _ridge_nested,
         "forest": _forest,
     }
 )
@@ -214,8 +260,8 @@ def make_model(name: str, params: Mapping[str, Any] | None = None, *, random_sta
     Parameters
     ----------
     name
-        ``svm-linear`` (C 0.001), ``svm-linear-nested`` (C chosen on training subjects), ``svm-rbf`` (C 3),
-        ``logistic`` (C 0.01), ``lda`` (shrinkage), ``ridge`` (alpha 1000), ``forest`` (300 trees).
+        ``svm-linear`` (C 0.001), ``svm-rbf`` (C 3), ``logistic`` (C 0.01), ``ridge`` (alpha 1000), each also with
+        ``-nested`` (chosen on training subjects), ``lda`` (shrinkage), ``forest`` (300 trees).
     params
         Parameters of the classifier (``C``) or of any step (``impute__strategy``) that shall differ.
     random_state

@@ -9,7 +9,7 @@ import torch
 from mmme.errors import ConfigError, DataError
 from mmme.metrics.recognition import confusion, uar, uf1
 from mmme.models.catalogue import NETWORKS_TAKE, make_model, model_names, takes
-from mmme.models.deep.htnet import htnet_as_published
+from mmme.models.deep.htnet import htnet_of_published_size
 from mmme.models.deep.networks import NETWORKS, spec_of
 from mmme.models.deep.region_graph import JOINED, NAMES, PLACES, RegionGraphOfFlow
 from mmme.models.deep.ststnet import ststnet_from_streams
@@ -105,7 +105,7 @@ def test_weights_and_learning(name):
     assert logits.shape == (4, 3)
     assert logits.dtype == torch.float32
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
-    assert [n for n, p in net.named_parameters() if p.grad is None] == []
+    assert [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
     again = seeded_module(spec.build, shape, 3, 7).eval()
     other = seeded_module(spec.build, shape, 3, 8).eval()
     one = seeded_module(spec.build, shape, 3, 7).eval()(x[:1])
@@ -118,7 +118,7 @@ def test_weights_and_learning(name):
 def test_published_size_of_htnet():
     """At the paper's widths and depths the hierarchical transformer has its 139.6 million weights."""
     with torch.device("meta"):
-        net = htnet_as_published((3, 28, 28), 3)
+        net = htnet_of_published_size((3, 28, 28), 3)
     n = sum(p.numel() for p in net.parameters())
 
     assert n == areas(256, 3, (2, 2, 10))
@@ -192,3 +192,10 @@ def test_the_catalogue_knows_every_network():
     with pytest.raises(ConfigError, match="no network 'ststnt'"):
         spec_of("ststnt")
     assert make_model("ststnet", {"epochs": 3, "mirror": None}, random_state=5).get_params()["random_state"] == 5
+
+
+@pytest.mark.parametrize("name", ["htnet", "slstt"])
+def test_sizes_that_would_lose_pixels(name):
+    """Images that patches do not cover are refused, not cut."""
+    with pytest.raises(DataError, match="got 30 x 30"):
+        spec_of(name).build((3, 30, 30), 3)

@@ -1,8 +1,9 @@
 """
 Every network by name: how it is built, what it takes, where it was published, and how it is trained by default.
 
-Default trainings were set by the loss of training rows alone: long enough for it to level, at a step size that does not
-make it jump. They are the same for every fold, data set and number of classes; no test row had a say.
+All networks have one default training, fixed beforehand and tuned for none of them: 20 epochs, which leaves the smallest
+unfinished (STSTNet is right in 86 % of its training rows) and the dense ones long done. It is the same for every fold, data
+set and number of classes; no test row had a say.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmme.errors import DataError
 from mmme.models.deep.layers import Dropout
 
 __all__ = ["SLSTT"]
@@ -74,6 +75,8 @@ class SLSTT(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if shape[1] % PATCH or shape[2] % PATCH:
+            raise DataError(f"SLSTT: expected sides that are multiples of {PATCH} px, got {shape[1]} x {shape[2]}")
         rows, columns = shape[1] // PATCH, shape[2] // PATCH
         self.patches = nn.Conv2d(shape[0], width, PATCH, stride=PATCH)
         self.place = nn.Parameter(0.02 * torch.randn(1, rows * columns, width))
