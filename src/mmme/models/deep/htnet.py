@@ -2,9 +2,10 @@
 HTNet: transformers over areas of the face, level by level (Wang et al. 2024, arXiv:2307.14637).
 
 Patches of 7 x 7 pixels make 4 x 4 tokens of a 28 x 28 image. Attention works inside areas, quarters of the face first;
-after each level a convolution and a maximum merge 2 x 2 tokens into one of twice the width, until one is left. The
-authors' code differs: it tiles four 14 x 14 crops around landmarks to the image, its blocks hold one token each, and it pools over 3 x 3
-tokens. Their size is 139.6 million weights for 442 clips; the default here has 0.6 million.
+after each level a convolution and a maximum merge 2 x 2 tokens into one of twice the width, until one is left.
+
+The authors' code differs: it tiles four 14 x 14 crops around landmarks to the image, its blocks hold one token each, and it
+pools over 3 x 3 tokens. Their size is 139.6 million weights for 442 clips; the default here has 0.6 million.
 """
 
 from __future__ import annotations
