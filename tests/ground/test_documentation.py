@@ -33,7 +33,9 @@ def test_commands_in_the_text_exist(page: Path) -> None:
     for line in re.findall(r"`mmme ([a-z][^`]*)`", text) + re.findall(r"^mmme (.+)$", fenced, flags=re.M):
         words = line.split("#")[0].split()
         assert words[0] in cli.commands, f"{page.name}: mmme {words[0]}"
-        known = {o for p in cli.commands[words[0]].params for o in p.opts} | {"--help", "-h"}
+        command = cli.commands[words[0]]
+        command = getattr(command, "commands", {}).get(words[1] if len(words) > 1 else "", command)
+        known = {o for p in command.params for o in p.opts} | {"--help", "-h"}
         assert {w for w in words if w.startswith("--")} <= known, f"{page.name}: {words}"
 
 
