@@ -145,3 +145,11 @@ def test_nested_choice_needs_subjects(groups):
     X, y, _ = planted()
     with pytest.raises(ProtocolError, match="expected groups of at least 2 subjects to choose on, got (none|1)"):
         make_model("svm-linear-nested").fit(X, y, groups=groups)
+
+
+def test_a_class_with_one_row_adds_no_spread():
+    """A discriminant accepts a class that occurs once, as inner folds of small studies have, without a warning."""
+    X, y = np.array([[0.0, 0.1], [0.2, 0.0], [0.1, 0.2], [3.0, 3.1]]), np.array(["neg", "neg", "neg", "pos"])
+    model = make_model("lda").fit(X, y)
+
+    assert model.predict([[2.9, 3.0], [0.0, 0.0]]).tolist() == ["pos", "neg"]

@@ -7,6 +7,7 @@ both inside the pipeline and thus anew in every fold. Classes weigh equally, wha
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -131,7 +132,10 @@ class BalancedDiscriminant(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(np.asarray(y))
         n = len(self.classes_)
         self.model_ = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.shrinkage, priors=np.full(n, 1 / n))
-        self.model_.fit(X, y)
+        with warnings.catch_warnings():
+            # a class with one row, as in an inner fold of a small study, has no spread of its own and adds none
+            warnings.filterwarnings("ignore", message="Only one sample available")
+            self.model_.fit(X, y)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -143,12 +142,9 @@ def seeded(estimator: Any, random_state: int | None) -> Any:
 
 def fitted(model: Any, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None) -> Any:
     """Fit in place; subjects go along where fit asks for them."""
-    with warnings.catch_warnings():
-        # an inner fold of a small study may hold a class once; its spread is then that of the others
-        warnings.filterwarnings("ignore", message="Only one sample available")
-        if groups is not None and "groups" in inspect.signature(model.fit).parameters:
-            return model.fit(X, y, groups=groups)
-        return model.fit(X, y)
+    if groups is not None and "groups" in inspect.signature(model.fit).parameters:
+        return model.fit(X, y, groups=groups)
+    return model.fit(X, y)
 
 
 def learnable(where: str, y: NDArray[Any], there: NDArray[np.bool_], names: Sequence[str]) -> None:
