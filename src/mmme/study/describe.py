@@ -55,9 +55,13 @@ from mmme.workers import Outcome, Workers
 __all__ = [
     "Described",
     "RecordingJob",
+    "body_settings",
+    "classified",
+    "code_hash",
     "derivatives",
     "describe_recording",
     "describe_study",
+    "face_settings",
     "gather",
     "prune",
     "stored_tables",
@@ -129,7 +133,7 @@ def _description(study: Path, recording: str) -> Path:
 
 
 @lru_cache(maxsize=8)
-def _code(*rooms: str) -> str:
+def code_hash(*rooms: str) -> str:
     """Hash of the code that makes features, and of the libraries it stands on."""
     digest = hashlib.sha256(json.dumps(environment(), sort_keys=True).encode())
     package = Path(mmme.__file__).parent
@@ -210,7 +214,7 @@ def describe_recording(job: RecordingJob) -> str:
     relevant = config.model_dump(
         include={"alignment", "rows", "face", "body", "eeg", "spotting", "recognition"}, mode="json"
     )
-    code = _code("types", "io", "datasets", "align", "trials", "features", "checks", "study")
+    code = code_hash("types", "io", "datasets", "align", "trials", "features", "checks", "study")
     coding = hashlib.sha256((study.path / "coding.tsv").read_bytes()).hexdigest()
     key = content_key({"inputs": inputs, "coding": coding, "config": relevant, "code": code})
     if target.exists():
@@ -224,7 +228,7 @@ def describe_recording(job: RecordingJob) -> str:
         "recording": job.recording,
         "inputs": inputs,
         "alignment": config.alignment.model_dump(mode="json"),
-        "code": _code("types", "io", "align", "features"),
+        "code": code_hash("types", "io", "align", "features"),
     }
     origin = {"simulated": "yes" if study.simulated else "no", "study": study.name}
     tables = _Tables(store, made_from, origin, {})
@@ -256,7 +260,7 @@ def _make_tables(tables: _Tables, study: Study, timeline: Timeline, trials: Sequ
     moments = grid_samples(trials, step_s=config.spotting.step_s)
     video = timeline.stream("video")
     if rows:  # a subject without an expression of the kind has nothing to recognise, and all the more to be searched
-        tables.faces(video, rows, _descriptors(config), _settings(config))
+        tables.faces(video, rows, _descriptors(config), face_settings(config))
     tables.one("face-moments", moments, {}, lambda: motion_features(video, moments))
     _make_body_tables(tables, timeline, rows, moments, trial_samples(trials), config)
 
@@ -270,7 +274,7 @@ def _make_body_tables(
     config: RunConfig,
 ) -> None:
     """Describe expressions, moments, trials and the pauses before them; signals are read once, when first needed."""
-    settings, baseline_s = _body_settings(config), config.body.trial_baseline_s
+    settings, baseline_s = body_settings(config), config.body.trial_baseline_s
     parameters, pauses = asdict(settings), {**asdict(settings), "baseline_s": baseline_s}
     read: list[Body] = []
 
@@ -288,7 +292,8 @@ def _make_body_tables(
     tables.one("quality", trials, parameters, lambda: describe_quality(body(), trials, whole=True))
 
 
-def _body_settings(config: RunConfig) -> BodySettings:
+def body_settings(config: RunConfig) -> BodySettings:
+    """Return what the run file asks of the body."""
     one = Around(config.body.before_s, config.body.after_s, config.body.baseline_s)
     return BodySettings(
         signals=config.body.signals,
@@ -320,7 +325,8 @@ def _pulse(timeline: Timeline, trials: Sequence[Trial]) -> dict[str, list[Any]]:
     return {**{k: [float(x) if np.isfinite(x) else None for x in v] for k, v in rates.items()}, "why": why}
 
 
-def _settings(config: RunConfig) -> ClipSettings:
+def face_settings(config: RunConfig) -> ClipSettings:
+    """Return how the run file wants faces registered and described."""
     return ClipSettings(
         flow=config.face.flow,
         image_px=config.face.size_px,
@@ -416,7 +422,7 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
     tables = {name: _stacked(study, descriptions, name) for name in TABLES}
     if all("face au-evidence" in d["tables"] for d in descriptions.values() if "body" in d["tables"]):
         tables["au-evidence"] = _stacked(study, descriptions, "face au-evidence")
-    tables["face"] = _classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
+    tables["face"] = classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
     trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
     findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])
     opened = open_study(study)
@@ -455,7 +461,7 @@ def _stacked(study: Path, descriptions: Mapping[str, Any], name: str) -> Feature
     return stack([store.read(key) for key in keys])
 
 
-def _classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
+def classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
     """Columns of the face that a classifier takes."""
     name = config.recognition.face
     wanted = takes(config.recognition.model)
