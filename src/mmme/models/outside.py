@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmme.errors import ProtocolError
 
-__all__ = ["Reference", "reference"]
+__all__ = ["Reference", "condensed", "reference"]
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,51 @@ class Reference:
     def outside(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Rows farther than the threshold; ``(n_samples,)``."""
         return np.asarray(self.distance(X) > self.threshold)
+
+
+#: Most areas per side of an image, and of each frame of a clip, whose means stand for it when rows are compared.
+IMAGE_AREAS, FRAME_AREAS = 14, 8
+
+
+def condensed(rows: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    """
+    Bring rows to a size in which their distances can be learned from few of them: means over areas of images.
+
+    Parameters
+    ----------
+    rows : (n_samples, n_values)
+        Rows of one modality, flattened.
+    shape
+        Of one row before: columns ``(k,)``, an image ``(height, width, channels)`` with at most 4 channels, a clip
+        ``(frames, height, width)``, or anything else, which stays as it is.
+
+    Returns
+    -------
+    (n_samples, n_features)
+
+    Examples
+    --------
+    >>> condensed(np.ones((2, 28 * 28 * 3)), (28, 28, 3)).shape, condensed(np.ones((2, 5)), (5,)).shape
+    ((2, 588), (2, 5))
+    """
+    values = np.asarray(rows, dtype=np.float64)
+    if len(shape) != 3:
+        return values
+    cube = values.reshape(len(values), *shape)
+    if shape[2] <= 4:  # an image
+        high, wide = (_areas(side, IMAGE_AREAS) for side in shape[:2])
+        return np.einsum("ah,nhwc,bw->nabc", high, cube, wide, optimize=True).reshape(len(values), -1)
+    if min(shape[1:]) >= 4 * FRAME_AREAS:  # a clip; motion of regions has two values per region
+        high, wide = (_areas(side, FRAME_AREAS) for side in shape[1:])
+        return np.einsum("ah,nfhw,bw->nfab", high, cube, wide, optimize=True).reshape(len(values), -1)
+    return values
+
+
+def _areas(side: int, most: int) -> Floats:
+    """Weights that average a side over at most so many areas, ``(n_areas, side)``."""
+    n = min(side, most)
+    belongs = np.arange(side) * n // side == np.arange(n)[:, None]
+    return np.asarray(belongs / belongs.sum(axis=1, keepdims=True))
 
 
 def _fitted(rows: Floats, n_axes: int) -> Reference:

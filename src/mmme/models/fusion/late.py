@@ -267,6 +267,31 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         self.missing_note_ = self.missing_note(X)
         return self
 
+    def restored(
+        self, estimators: Mapping[str, Any], classes: NDArray[Any], prior: Floats, heat: Floats | None, rule: Rule
+    ) -> LateFusion:
+        """Take over what a fit had learned, in place: fitted classifiers, classes, their shares, temperatures, and rule."""
+        self.estimators_, self.classes_, self.prior_, self.rule_ = dict(estimators), classes, prior, rule
+        self.temperatures_ = {} if heat is None else dict(zip(self.estimators, heat.tolist(), strict=True))
+        self._learned = _Learned(classes, prior, heat, rule)
+        self.missing_note_ = ""
+        return self
+
+    def alone(self, X: ArrayLike) -> dict[str, NDArray[np.float64]]:
+        """
+        Tell what each modality says by itself, calibrated where the fusion calibrates, ``(n_samples, n_classes)`` each.
+
+        NaN throughout where the modality is missing.
+        """
+        X = self._checked(X)
+        there, _ = self._seen(X)
+        said = np.full((len(X), len(self.estimators_), len(self.classes_)), np.nan)
+        for m, (name, model) in enumerate(self.estimators_.items()):
+            if there[:, m].any():
+                said[there[:, m], m] = opinions(model, X[there[:, m]][:, columns_of(self.columns, name)], self.classes_)
+        said = _scaled(said, self._learned.heat)
+        return {name: said[:, m] for m, name in enumerate(self.estimators_)}
+
     def _decided(self, X: ArrayLike) -> tuple[Floats, Floats]:
         X = self._checked(X)
         _, trust = self._seen(X)
