@@ -8,19 +8,19 @@ reads the likelihood curve of a trained classifier.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from mmme.errors import ConfigError
+from mmme.errors import ConfigError, DataError
 from mmme.features.face.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 
-__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "spot"]
+__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "spot", "spot_at"]
 
 MICRO_MAX_S = 0.5
 #: Mean of the strongest regions; a broad smile moves the corners of the mouth by about 8 px of a 128-px face.
@@ -128,6 +128,52 @@ def spot(
         if all(interval.overlap_s(Interval(k.onset, k.offset)) == 0 for k in kept):
             kept.append(candidate)
     return tuple(sorted(kept, key=lambda s: s.onset))
+
+
+def spot_at(curve: MotionCurve, apex_s: float, *, kind: Kind | None = None) -> Spotted:
+    """
+    Find onset and offset of an expression whose apex is known, as `spot` does for the apexes that it finds.
+
+    Parameters
+    ----------
+    curve
+        Of the video, or of the seconds around the apex.
+    apex_s
+        Time of the apex [s].
+    kind
+        Looked for at the reaches of this kind alone; at all by default.
+
+    Returns
+    -------
+    Spotted
+        At the reach at which the face moves most. Its onset is the apex where nothing moves before it.
+
+    Raises
+    ------
+    DataError
+        If the curve does not cover the apex, or shows no face there.
+
+    Examples
+    --------
+    >>> t = np.arange(0, 4, 1 / 30)
+    >>> moved = np.zeros((len(t), 3, 2))
+    >>> moved[:, :, 1] = -np.interp(t, [1.8, 2.0, 2.2], [0, 1, 0])[:, None]
+    >>> found = spot_at(MotionCurve(t, moved, ("a", "b", "c")), 2.0)
+    >>> found.kind, round(found.onset, 1), round(found.offset, 1)
+    ('micro', 1.8, 2.2)
+    """
+    step = float(curve.t[1] - curve.t[0])
+    if not curve.t[0] - step <= apex_s <= curve.t[-1] + step:
+        span = f"{curve.t[0]:.3f} to {curve.t[-1]:.3f} s"
+        raise DataError(f"apex at {apex_s:g} s: expected a time in the video, {span}, got one outside")
+    peak = int(np.abs(curve.t - apex_s).argmin())
+    reaches = {"micro": APEX_REACHES_S[:2], "macro": APEX_REACHES_S[2:]}.get(kind or "", APEX_REACHES_S)
+    bumps = [(reach, curve.bump(reach)[peak]) for reach in reaches]
+    seen = [(float(strongest(bump[None])[0]), reach, bump) for reach, bump in bumps if np.isfinite(bump).all()]
+    if not seen:
+        raise DataError(f"apex at {apex_s:g} s: expected a face there and around, got none")
+    score, reach, bump = max(seen, key=lambda one: one[0])
+    return replace(_around(curve, peak, bump, score, reach), apex=float(apex_s))
 
 
 def _beyond(curve: MotionCurve, max_px: float) -> NDArray[np.bool_]:
