@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmme.errors import DataError
+from mmme.models.deep.fused_stage import StageImages, pooled_maps
 from mmme.models.deep.layers import Dropout
 
 __all__ = ["STSTNet", "ststnet_from_streams"]
@@ -53,11 +55,24 @@ class STSTNet(nn.Module):
         sides = [((side + 2 + 2 - 3) // 3 + 1) // 2 for side in (height, width)]
         self.head = nn.Linear(MAPS * sides[0] * sides[1], n_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of ``(batch, 3, height, width)``."""
-        x = self.norm(torch.relu(self.convolution(x)))
-        x = self.mean(self.dropout(self.pool(x)))
-        return torch.as_tensor(self.head(x.flatten(1)))
+    def prepared(self, X: Tensor) -> StageImages:
+        """Lay training images out for steps in which the maps never leave the cache; see `forward`."""
+        return StageImages(X)
+
+    def forward(self, x: Tensor | StageImages) -> Tensor:
+        """Logits of ``(batch, 3, height, width)``, or of prepared images in training; both are equal to rounding."""
+        if isinstance(x, StageImages):
+            return self._head_of_windows(self.dropout(pooled_maps(x, self.convolution, self.norm)))
+        maps = self.norm(torch.relu(self.convolution(x)))
+        maps = self.mean(self.dropout(self.pool(maps)))
+        return torch.as_tensor(self.head(maps.flatten(1)))
+
+    def _head_of_windows(self, x: Tensor) -> Tensor:
+        """Mean of 2 x 2 windows and head in one product."""
+        rows, columns = x.shape[2] // 2, x.shape[3] // 2
+        weight = self.head.weight.view(-1, MAPS, rows, 1, columns, 1) / 4
+        weight = weight.expand(-1, -1, -1, 2, -1, 2).reshape(len(weight), -1)
+        return functional.linear(x[:, :, : 2 * rows, : 2 * columns].flatten(1), weight, self.head.bias)
 
 
 def ststnet_from_streams(state: Mapping[str, NDArray[np.float32]]) -> STSTNet:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmme.errors import ConfigError, DataError, raise_faults
-from mmme.models.deep.layers import at_step
+from mmme.models.deep.layers import Prepares, at_step
 
 __all__ = ["Build", "Training", "batches", "learning_rate_at", "loss_function", "make_optimiser", "seeded_module", "train"]
 
@@ -194,8 +194,8 @@ def make_optimiser(parameters: list[nn.Parameter], training: Training) -> torch.
     if training.optimiser == "sgd":
         return torch.optim.SGD(parameters, lr=rate, momentum=MOMENTUM, weight_decay=decay)
     if training.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
-    return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def learning_rate_at(training: Training, epoch: int) -> float:
@@ -276,6 +276,8 @@ def train(
     loss_of, optimiser = loss_function(y, n_classes, training), make_optimiser(list(module.parameters()), training)
     codes = torch.from_numpy(y)
     module.train()
+    # what a network can lay out once for all its steps; images that change from step to step are not for that
+    source = module.prepared(X) if isinstance(module, Prepares) and not training.mirror else X
     step = 0
     for epoch in range(training.epochs):
         for group in optimiser.param_groups:
@@ -283,7 +285,7 @@ def train(
         total = 0.0
         for rows in batches(y, training, seed, epoch):
             picked = torch.from_numpy(rows)
-            inputs = X[picked]
+            inputs = source[picked]
             if training.mirror and mirror is not None:
                 flip = torch.from_numpy(mirrored(seed, step, len(rows)))
                 inputs[flip] = mirror(inputs[flip])
