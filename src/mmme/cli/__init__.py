@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, benchmark, coding, data, demo, magnify, pulse, results, sharing, spot
+from mmme.cli import agreement, benchmark, coding, data, demo, magnify, predict, pulse, results, sharing, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -32,6 +32,8 @@ for _verb in (
     benchmark.benchmark,
     results.rerun,
     results.report,
+    predict.train,
+    predict.predict,
     spot.spot,
     magnify.magnify,
     pulse.pulse,
