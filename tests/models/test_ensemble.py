@@ -178,3 +178,13 @@ def test_real_flow_of_one_source():
     members = tuple(m for m in MEMBERS if m.family.descriptor in {"gradients"} and m.kernel == "linear")
     result = run(table, FlowEnsemble(members, sizes=(0,)), n_bootstrap=200, n_permutations=200)
     assert result.score("UF1").value > 0.75
+
+
+def test_flat_rows_are_the_same_images():
+    """A fusion gives rows as vectors; with the shape they predict as the images do, with another they are refused."""
+    X, y, who = planted()
+    flat = X.reshape(len(X), -1)
+    few = FlowEnsemble(FEW, shape=X.shape[1:]).fit(flat, y, groups=who)
+    np.testing.assert_array_equal(few.decision_function(flat), FlowEnsemble(FEW).fit(X, y, groups=who).decision_function(X))
+    with pytest.raises(DataError, match="expected 768 values per row for shape .16, 16, 3., got 767"):
+        few.predict(flat[:, 1:])

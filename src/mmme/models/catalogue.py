@@ -13,8 +13,12 @@ from typing import Any
 
 from mmme.errors import ConfigError, unknown_name
 from mmme.models import classical
+from mmme.models.ensemble import FlowEnsemble
 
-__all__ = ["IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
+__all__ = ["ENSEMBLE", "IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
+
+#: Machines on several families of values from flow images; no network, so that PyTorch is not needed.
+ENSEMBLE = "flow-ensemble"
 
 #: What each network takes; the same as `mmme.models.deep.networks.NETWORKS` says, without importing PyTorch.
 NETWORKS_TAKE: Mapping[str, str] = MappingProxyType(
@@ -47,7 +51,7 @@ IS_RANDOM = frozenset({"forest"})
 
 def model_names() -> tuple[str, ...]:
     """List all names, classical ones first."""
-    return (*classical.MODELS, *NETWORKS_TAKE)
+    return (*classical.MODELS, ENSEMBLE, *NETWORKS_TAKE)
 
 
 def takes(name: str) -> str:
@@ -64,6 +68,8 @@ def takes(name: str) -> str:
     >>> takes("svm-linear"), takes("ststnet"), takes("elrcn")
     ('columns', 'flow-image', 'clip')
     """
+    if name == ENSEMBLE:
+        return "flow-image"
     if name in NETWORKS_TAKE:
         return NETWORKS_TAKE[name]
     if name not in classical.MODELS:
@@ -101,11 +107,17 @@ def make_model(name: str, params: Mapping[str, Any] | None = None, *, random_sta
     """
     if takes(name) == "columns":
         return classical.make_model(name, params, random_state=random_state)
+    if name == ENSEMBLE:
+        return _with(FlowEnsemble(), name, params)
     if importlib.util.find_spec("torch") is None:
         raise ConfigError(f"model '{name}': expected PyTorch, got none; install mmme with the extra 'deep' (README)")
     from mmme.models.deep.classifier import NetworkClassifier
 
-    model = NetworkClassifier(network=name, random_state=0 if random_state is None else random_state)
+    return _with(NetworkClassifier(network=name, random_state=0 if random_state is None else random_state), name, params)
+
+
+def _with(model: Any, name: str, params: Mapping[str, Any] | None) -> Any:
+    """Set those parameters that are given."""
     known = model.get_params()
     for key in params or {}:
         if key not in known:

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupKFold
 from sklearn.svm import SVC
 
-from mmme.errors import ConfigError, ProtocolError, unknown_name
+from mmme.errors import ConfigError, DataError, ProtocolError, unknown_name
 from mmme.features.face.flow_descriptors import FLOW_DESCRIPTORS
 from mmme.metrics.recognition import confusion, uar, uf1
 from mmme.types.folds import FoldPrediction, Rows
@@ -194,6 +194,8 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
         With a single size the number is fixed.
     n_folds
         Inner folds of training subjects; fewer where there are fewer subjects.
+    shape
+        Shape of one image, for rows that come flattened, as in a fusion.
 
     Attributes
     ----------
@@ -225,11 +227,16 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, members: Sequence[Member] | None = None, sizes: Sequence[int] = (1, 3, 10, 30, 0), n_folds: int = 5
+        self,
+        members: Sequence[Member] | None = None,
+        sizes: Sequence[int] = (1, 3, 10, 30, 0),
+        n_folds: int = 5,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         self.members = members
         self.sizes = sizes
         self.n_folds = n_folds
+        self.shape = shape
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> FlowEnsemble:
         """
@@ -261,7 +268,8 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: ArrayLike) -> Floats:
         """Mean of the members' decision values, each in its own unit; columns as ``classes_``."""
-        return self.model_.decide({m.family: m.family.values(X) for m in self.members_})
+        images = self._images(X)
+        return self.model_.decide({m.family: m.family.values(images) for m in self.members_})
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Classes of images ``(n_samples, height, width, 3)``."""
@@ -305,7 +313,19 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
                 f"flow ensemble: expected members and sizes of 0 (all) or more, got {len(self._members)} members and sizes "
                 f"{list(self.sizes)}"
             )
-        return {family: family.values(X) for family in dict.fromkeys(m.family for m in self._members)}
+        images = self._images(X)
+        return {family: family.values(images) for family in dict.fromkeys(m.family for m in self._members)}
+
+    def _images(self, X: ArrayLike) -> NDArray[Any]:
+        X = np.asarray(X)
+        if self.shape is None or X.ndim != 2:
+            return X
+        if X.shape[1] != int(np.prod(self.shape)):
+            raise DataError(
+                f"flow ensemble: expected {int(np.prod(self.shape))} values per row for shape {self.shape}, got "
+                f"{X.shape[1]}"
+            )
+        return X.reshape(len(X), *self.shape)
 
     @property
     def _members(self) -> tuple[Member, ...]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from mmme import evaluate
-from mmme.config import RunConfig
+from mmme.config import RunConfig, load_config
 from mmme.errors import ConfigError, DataError, ProtocolError
 from mmme.metrics.uncertainty import holm
 from mmme.models.catalogue import IS_RANDOM, NETWORKS_TAKE, model_names, takes
@@ -93,8 +93,7 @@ def published() -> dict[str, dict[str, Any]]:
 
 def default_models(kind: str) -> tuple[str, ...]:
     """Name all models that can read a table of columns or of flow images."""
-    named = [name for name in model_names() if takes(name) == "columns"]
-    return (*named, *(name for name, what in NETWORKS_TAKE.items() if what == kind))
+    return tuple(name for name in model_names() if takes(name) in ("columns", kind))
 
 
 def benchmark_recognition(
@@ -194,7 +193,11 @@ def _is_done(job: _Job, out: Path) -> bool:
     except DataError:
         return False
     same_data = list(stored.dataset.get("files", {}).values()) == [job.digest]
-    return same_data and stored.config.get("run") == _config_of(job).model_dump(mode="json")
+    try:  # compared as read today, so that a key that came later, at its default, makes no difference
+        same_run = load_config(stored.config.get("run", {})) == _config_of(job)
+    except ConfigError:
+        return False
+    return same_data and same_run
 
 
 def _config_of(job: _Job) -> RunConfig:

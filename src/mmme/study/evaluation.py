@@ -24,7 +24,7 @@ from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
-from mmme.models.catalogue import make_model, takes
+from mmme.models.catalogue import NETWORKS_TAKE, make_model, takes
 from mmme.models.fusion import LateFusion, make_fusion
 from mmme.models.spotting import intervals_from_likelihood
 from mmme.study.describe import Described
@@ -136,7 +136,7 @@ def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:
 
 def model_of(name: str, config: RunConfig) -> Any:
     """Build a model by name, networks with what the run file asks of their training."""
-    if takes(name) == "columns":
+    if name not in NETWORKS_TAKE:
         return make_model(name, random_state=config.seed)
     asked: dict[str, Any] = {
         "epochs": config.network.epochs,
