@@ -114,15 +114,17 @@ def _tell(out: Path, fitted: Recogniser) -> None:
         click.echo("the model holds rows of training subjects (support vectors): share it as you may share those")
 
 
-def _spans(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
-    """Read onsets and offsets."""
+def _spans(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+    """Read onset, apex where it is given, and offset."""
     spans = []
     for value in values:
         try:
-            onset, offset = (float(part) for part in value.split(":"))
+            times = tuple(float(part) for part in value.split(":"))
         except ValueError:
-            raise click.BadParameter(f"expected ONSET:OFFSET in seconds, got '{value}'", ctx, param) from None
-        spans.append((onset, offset))
+            times = ()
+        if len(times) not in (2, 3):
+            raise click.BadParameter(f"expected ONSET:OFFSET or ONSET:APEX:OFFSET in seconds, got '{value}'", ctx, param)
+        spans.append(times)
     return tuple(spans)
 
 
@@ -133,10 +135,10 @@ def _spans(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--interval",
     "intervals",
-    metavar="ONSET:OFFSET",
+    metavar="ONSET[:APEX]:OFFSET",
     callback=_spans,
     multiple=True,
-    help="Onset and offset of an expression [s]; may be given several times.",
+    help="Onset and offset of an expression [s], with its apex or without; may be given several times.",
 )
 @click.option(
     "--physio",
@@ -166,7 +168,7 @@ def predict(
     video: Path,
     *,
     at: tuple[float, ...],
-    intervals: tuple[tuple[float, float], ...],
+    intervals: tuple[tuple[float, ...], ...],
     physio: tuple[Path, ...],
     lags: tuple[float, ...],
     accept_frame_rate: bool,
@@ -222,8 +224,8 @@ def _missing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for (signal, why), numbers in whose.items():
         together.setdefault((why, tuple(numbers)), []).append(signal)
     lines = []
-    for (why, numbers), signals in together.items():
-        place = "every expression" if len(numbers) == len(rows) else f"expression {', '.join(map(str, numbers))}"
+    for (why, which), signals in together.items():
+        place = "every expression" if len(which) == len(rows) else "expression " + ", ".join(map(str, which))
         lines.append(f"missing: {place}: {', '.join(signals)}: {why}")
     return lines
 

@@ -14,7 +14,7 @@ __all__ = ["occlusion"]
 
 
 def occlusion(
-    model: Any, X: ArrayLike, groups: Mapping[str, Sequence[int]], median: ArrayLike
+    model: Any, X: ArrayLike, groups: Mapping[str, Sequence[int]], median: ArrayLike, *, odds: bool = False
 ) -> dict[str, NDArray[np.float64]]:
     """
     Drop of the winning class's log-probability when a group of columns is replaced by the training median.
@@ -29,6 +29,9 @@ def occlusion(
         Positions of the columns of each named group.
     median : (n_features,)
         Medians of the training rows.
+    odds
+        Drop of the log-odds, ``log(p / (1 - p))``, instead: what a group says is then seen as well where another group
+        has made the winner all but sure, of which the logarithm of a probability near 1 shows nothing.
 
     Returns
     -------
@@ -51,6 +54,15 @@ def occlusion(
     for name, columns in groups.items():
         hidden, at = rows.copy(), list(columns)
         hidden[:, at] = middle[at]
-        ratio = np.log(np.maximum(before, tiny)) - np.log(np.maximum(probabilities(model, hidden), tiny))
+        after = probabilities(model, hidden)
+        ratio = np.log(np.maximum(before, tiny)) - np.log(np.maximum(after, tiny))
+        if odds:
+            ratio += np.log(np.maximum(_others(after), tiny)) - np.log(np.maximum(_others(before), tiny))
         drops[name] = np.take_along_axis(ratio, winner, axis=1)[:, 0]
     return drops
+
+
+def _others(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum the probabilities of all other classes, without the rounding of 1 - p; ``(n_samples, n_classes)``."""
+    apart = 1 - np.eye(proba.shape[1])
+    return np.asarray(proba @ apart)

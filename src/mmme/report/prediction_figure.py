@@ -35,8 +35,8 @@ def prediction_png(
     """
     Draw each expression as a row: its times, bars of class probabilities, a schematic face and bars of signals.
 
-    The colour of a zone, and the length of a signal's bar, is what the winning class loses without it [nat]: red spoke
-    for the class, blue against it. What was refused has no bars; its reason stands in their place.
+    The colour of a zone, and the length of a signal's bar, are the log-odds that the winning class loses without it: red
+    spoke for the class, blue against it. Face and body have scales of their own. What was refused has no bars; its reason stands in their place.
 
     Parameters
     ----------
@@ -55,30 +55,23 @@ def prediction_png(
     with_face = any("face" in row["threshold"] for row, _ in shown)
     with_body = any(drop is not None for row, _ in shown for drop in row["drops"].get("body", {}).values())
     ratios = [1.15, 2.2, *([1.6] if with_face else []), *([1.8] if with_body else [])]
-    height = 1.75 * len(shown) + 1.0
+    height = 1.75 * len(shown) + 1.2
     figure = Figure(figsize=(1.85 * sum(ratios) + 0.6, height), layout="constrained", facecolor="white")
     grid = figure.subplots(len(shown), len(ratios), squeeze=False, width_ratios=ratios)
-    most = max(
-        0.05, max((abs(d) for row, _ in shown for own in row["drops"].values() for d in own.values() if d), default=0)
-    )
+    most = {part: _most(rows, part) for part in ("face", "body")}
     for k, (row, face) in enumerate(shown):
         first = k == 0
         cells = iter(grid[k])
         _times(next(cells), row, k + 1)
         _bars(next(cells), classes, row, first=first)
         if with_face:
-            _face(next(cells), row, face, most, first=first)
+            _face(next(cells), row, face, most["face"], first=first)
         if with_body:
-            _signals(next(cells), row, most, first=first, last=k == len(shown) - 1)
+            _signals(next(cells), row, most["body"], first=first, last=k == len(shown) - 1)
     if with_face:
-        bar = figure.colorbar(
-            ScalarMappable(Normalize(-most, most), _MAP),
-            ax=grid[:, -1].tolist(),
-            shrink=min(0.9, 2.4 / height + 0.15),
-            pad=0.02,
-            aspect=25,
-        )
-        bar.set_label("winner loses without it [nat]", size=8, color=INK)
+        of_face = ScalarMappable(Normalize(-most["face"], most["face"]), _MAP)
+        bar = figure.colorbar(of_face, ax=grid[:, 2].tolist(), location="bottom", shrink=0.8, pad=0.2 / height, aspect=20)
+        bar.set_label("log-odds lost without it [nat]", size=7.5, color=INK)
         bar.ax.tick_params(labelsize=7, colors=INK)
         bar.outline.set_visible(False)
     more = f"; the first {MOST_SHOWN} are shown" if len(rows) > MOST_SHOWN else ""
@@ -87,6 +80,12 @@ def prediction_png(
     figure.savefig(temporary, dpi=130)
     os.replace(temporary, path)  # noqa: PTH105 - atomic on every platform
     return path
+
+
+def _most(rows: Sequence[Mapping[str, Any]], part: str) -> float:
+    """Find the largest loss of a modality, no less than 0.05: what hardly matters is not painted red."""
+    losses = [abs(drop) for row in rows for drop in row["drops"].get(part, {}).values() if drop is not None]
+    return max(0.05, max(losses, default=0.0))
 
 
 def _empty(ax: Axes) -> None:
@@ -121,7 +120,9 @@ def _bars(ax: Axes, classes: Sequence[str], row: Mapping[str, Any], *, first: bo
     won = int(np.argmax(values))
     ax.barh(place, values, height=0.62, color=[PALETTE[0] if k == won else "#c3d3e6" for k in range(len(classes))])
     for y, value in zip(place, values, strict=True):
-        ax.text(min(value, 0.9) + 0.015, y, f"{value:.2f}", size=8, va="center", color=INK)
+        inside = value > 0.85
+        at, side, colour = (value - 0.015, "right", "white") if inside else (value + 0.015, "left", INK)
+        ax.text(at, y, f"{value:.2f}", size=8, va="center", ha=side, color=colour)
     said = {name: own for name, own in row["alone"].items() if own}
     if len(said) > 1:
         for marker, (name, own) in zip(("o", "D", "s"), said.items(), strict=False):
@@ -186,11 +187,13 @@ def _signals(ax: Axes, row: Mapping[str, Any], most: float, *, first: bool, last
     ax.axvline(0, color=FAINT, lw=0.8)
     for y, drop in zip(place, drops.values(), strict=True):
         if drop is None:
-            ax.text(0.02 * most, y, "not recorded", size=7, color=FAINT, va="center")
+            ax.text(0.02 * most, y, "no value", size=7, color=FAINT, va="center")
     ax.set(xlim=(-1.05 * most, 1.05 * most), yticks=place)
     ax.set_yticklabels(list(drops), size=8.5, color=INK)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=7, colors=INK, color=FAINT, labelbottom=last)
+    if last:
+        ax.set_xlabel("log-odds lost without it [nat]", size=7.5, color=INK)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(FAINT)

@@ -135,7 +135,7 @@ def _missing(recogniser: Recogniser, tables: Mapping[str, FeatureTable], k: int)
 def _drops(
     recogniser: Recogniser, X: NDArray[Any], one: Found, missing: Mapping[str, str]
 ) -> dict[str, dict[str, float | None]]:
-    """Return what the winner loses without each zone of the face and each signal of the body [nat]."""
+    """Return the log-odds that the winner loses without each zone of the face and each signal of the body [nat]."""
     drops: dict[str, dict[str, float | None]] = {}
     groups: dict[str, dict[str, list[int]]] = {}
     if "face" in recogniser.parts and one.clip is not None:
@@ -150,6 +150,6 @@ def _drops(
                 groups["body"][signal_of(column)].append(start + k)
     for part, own in groups.items():
         there = {name: places for name, places in own.items() if name not in missing}
-        lost = occlusion(recogniser.fusion, X, there, recogniser.median) if there else {}
+        lost = occlusion(recogniser.fusion, X, there, recogniser.median, odds=True) if there else {}
         drops[part] = {name: round(float(lost[name][0]), 5) if name in lost else None for name in own}
     return drops

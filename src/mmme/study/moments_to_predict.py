@@ -117,26 +117,36 @@ def around_apex(video: Stream, apex_s: float, kind: str, finder: FaceFinder) -> 
     )
 
 
-def given_interval(video: Stream, interval: tuple[float, float]) -> Found:
+def given_interval(video: Stream, interval: Sequence[float]) -> Found:
     """
-    Take an expression from its onset to its offset; its apex is estimated from the motion of the face.
+    Take an expression from its onset to its offset; an apex that is not given is estimated from the motion of the face.
+
+    Parameters
+    ----------
+    video
+        Its frames.
+    interval
+        Onset and offset, or onset, apex and offset [s].
 
     Raises
     ------
     ConfigError
-        If the onset is not before the offset.
+        If the times are not in that order.
     DataError
-        If it leaves the video.
+        If they leave the video.
     """
-    onset, offset = interval
-    if not onset < offset:
-        raise ConfigError(f"--interval: expected ONSET:OFFSET with the onset first, got {onset:g}:{offset:g}")
+    onset, offset = interval[0], interval[-1]
+    apex = interval[1] if len(interval) == 3 else 0.5 * (onset + offset)
+    if not onset < apex <= offset:
+        said = ":".join(f"{time:g}" for time in interval)
+        raise ConfigError(f"--interval: expected onset before apex before offset, got {said}")
     slack_s = float(np.median(np.diff(video.t)))
     if onset < video.t[0] - slack_s or offset > video.t[-1] + slack_s:
         span = f"{video.t[0]:.3f} to {video.t[-1]:.3f} s"
         raise DataError(f"{video.device}: expected an interval in the video, {span}, got {onset:g} to {offset:g} s")
-    times = (onset, 0.5 * (onset + offset), offset)
-    return _found(video, times, "interval given", "apex where the face moves most (docs/apex.md)", coded=False)
+    coded = len(interval) == 3
+    assumed = "" if coded else "apex where the face moves most (docs/apex.md)"
+    return _found(video, (onset, apex, offset), "interval given", assumed, coded=coded)
 
 
 def opened(video: Stream, found: Found, finder: FaceFinder, settings: ClipSettings, name: str) -> Found:

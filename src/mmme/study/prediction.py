@@ -48,7 +48,8 @@ class WhatToPredict:
     at
         Times of apexes [s].
     intervals
-        Onsets and offsets [s]. Without these and ``at`` the expressions are spotted.
+        Onset and offset, or onset, apex and offset, of each expression [s]. Without
+        these and ``at`` the expressions are spotted.
     physio
         Files of physiology.
     lags_s
@@ -59,7 +60,7 @@ class WhatToPredict:
 
     video: Path
     at: tuple[float, ...] = ()
-    intervals: tuple[tuple[float, float], ...] = ()
+    intervals: tuple[tuple[float, ...], ...] = ()
     physio: tuple[Path, ...] = ()
     lags_s: tuple[float, ...] = ()
     accept_frame_rate: bool = False
