@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -23,7 +23,8 @@ __all__ = ["prediction_png"]
 
 #: More expressions than these are in the table only.
 MOST_SHOWN = 10
-_MAP = "RdBu_r"
+#: Without the darkest ends, on which the lines of a face would not be seen.
+_MAP = ListedColormap(mpl.colormaps["RdBu_r"](np.linspace(0.12, 0.88, 256)))
 _PALE = "#f4f6f8"
 
 Face = tuple[NDArray[np.intp], Mapping[str, NDArray[np.float64]]]
@@ -36,7 +37,8 @@ def prediction_png(
     Draw each expression as a row: its times, bars of class probabilities, a schematic face and bars of signals.
 
     The colour of a zone, and the length of a signal's bar, are the log-odds that the winning class loses without it: red
-    spoke for the class, blue against it. Face and body have scales of their own. What was refused has no bars; its reason stands in their place.
+    spoke for the class, blue against it. Face and body have scales of their own. What was refused has no bars; its
+    reason stands in their place.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def _face(ax: Axes, row: Mapping[str, Any], face: Face | None, most: float, *, f
     zones, lines = face
     drops = row["drops"].get("face", {})
     values = np.array([drops.get(name) or 0.0 for name in ZONES])
-    colours = np.asarray(mpl.colormaps[_MAP](0.5 + 0.5 * values / most))[:, :3]
+    colours = np.asarray(_MAP(0.5 + 0.5 * values / most))[:, :3]
     image = colours[zones] if drops else np.full((*zones.shape, 3), 0.95)
     image[zones == len(ZONES) - 1] = 1.0  # what lies outside of the face is told in words
     ax.imshow(image, interpolation="nearest")
@@ -183,7 +185,7 @@ def _signals(ax: Axes, row: Mapping[str, Any], most: float, *, first: bool, last
         return
     place = np.arange(len(drops))[::-1]
     values = np.array([drop if drop is not None else 0.0 for drop in drops.values()])
-    ax.barh(place, values, height=0.6, color=mpl.colormaps[_MAP](0.5 + 0.5 * values / most), edgecolor=FAINT, lw=0.4)
+    ax.barh(place, values, height=0.6, color=_MAP(0.5 + 0.5 * values / most), edgecolor=FAINT, lw=0.4)
     ax.axvline(0, color=FAINT, lw=0.8)
     for y, drop in zip(place, drops.values(), strict=True):
         if drop is None:
