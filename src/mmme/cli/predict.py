@@ -58,7 +58,7 @@ def train(
     model is, `mmme evaluate` tells: nothing is scored here.
     """
     from mmme.config import load_config
-    from mmme.models.recogniser import save_recogniser
+    from mmme.models.recogniser_files import save_recogniser
     from mmme.study.describe import describe_study, gather
     from mmme.study.training import train_study, train_table
     from mmme.workers import Workers

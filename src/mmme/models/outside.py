@@ -107,7 +107,9 @@ def _fitted(rows: Floats, n_axes: int) -> Reference:
     scale = np.where(scale > 0, scale, 1.0)
     _, size, axes = np.linalg.svd((full - mean) / scale, full_matrices=False)
     variance = size**2 / len(rows)
-    k = min(n_axes, int((variance > 1e-9 * variance.max(initial=1e-300)).sum()))
+    rank = int((variance > 1e-9 * variance.max(initial=1e-300)).sum())
+    k = min(n_axes, (rank + 1) // 2)  # with all axes kept nothing would be left to say how far off them rows may lie
+    k = rank if rank == rows.shape[1] <= n_axes else k
     rest = float(variance[k:].sum() / max(rows.shape[1] - k, 1))
     return Reference(fill, mean, scale, axes[:k], variance[:k], max(rest, 1e-9))
 

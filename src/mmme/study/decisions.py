@@ -42,7 +42,7 @@ def predicted_rows(
         One per expression; docs/predict.md says what stands in it.
     """
     X = recogniser.rows(tables)
-    proba, weight = recogniser.fusion.predict_proba(X), recogniser.fusion.decided_by(X)
+    proba, weight = recogniser.supported(recogniser.fusion.predict_proba(X)), recogniser.fusion.decided_by(X)
     alone, distances = recogniser.fusion.alone(X), recogniser.distances(X)
     rows = []
     for k, one in enumerate(found):
@@ -64,7 +64,7 @@ def predicted_rows(
             "probabilities": {} if reason else shares,
             "distance": {p: _or_none(d) for p, d in own.items()},
             "threshold": {p: round(recogniser.references[p].threshold, 4) for p in recogniser.parts},
-            "alone": {p: _shares(recogniser.classes, said[k]) for p, said in alone.items()},
+            "alone": {p: _shares(recogniser.classes, recogniser.supported(said[k])) for p, said in alone.items()},
             "weight": dict(zip(recogniser.parts, weight[k].round(4).tolist(), strict=True)),
             "drops": {} if reason else _drops(recogniser, X[k : k + 1], one, missing),
             "missing": missing,

@@ -23,7 +23,8 @@ from mmme.features.face.flow_images import standardised_images
 from mmme.features.face.landmarks import FaceFinder, FaceMesh
 from mmme.features.tables import missing_table
 from mmme.io.video import open_video
-from mmme.models.recogniser import Recogniser, load_recogniser
+from mmme.models.recogniser import Recogniser
+from mmme.models.recogniser_files import load_recogniser
 from mmme.study.decisions import predicted_rows
 from mmme.study.describe import body_settings, classified, code_hash, face_settings
 from mmme.study.moments_to_predict import FACTOR, Found, around_apex, beyond, given_interval, opened, spotted

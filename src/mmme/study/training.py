@@ -89,7 +89,7 @@ def train_study(
     Returns
     -------
     Recogniser
-        To be written by `mmme.models.recogniser.save_recogniser`.
+        To be written by `mmme.models.recogniser_files.save_recogniser`.
 
     Raises
     ------
