@@ -200,6 +200,7 @@ def recognise(
     run: Run,
     fusion: str = "",
     without: str = "",
+    way: str = "",
 ) -> Result:
     """
     Evaluate one recognition.
@@ -218,6 +219,9 @@ def recognise(
         Name of a fusion where there are several modalities; see `mmme.models.fusion.make_fusion`.
     without
         Signal of the body that is left out.
+    way
+        How the folds of a network are trained, ``one-by-one`` or ``stacked``; by default a short timing decides. The Result
+        keeps it, for the two are equal to rounding only.
     """
     seed = run.config.seed
     used = _without(tables, without)
@@ -241,6 +245,9 @@ def recognise(
         if not fusion:
             parts = dict(zip(used, parts.values(), strict=True))
         estimator = _fusion(used, table, parts, fusion, seed)
+    way = way or _way_of(estimator, table, run)
+    if way:
+        estimator.set_params(way=way)
     return evaluate.run(
         table,
         estimator,
@@ -248,6 +255,7 @@ def recognise(
         classes=classes,
         title=title,
         model={
+            **({"way": way} if way else {}),
             "name": " + ".join(classifiers.values()),
             "classifiers": dict(classifiers),
             "modalities": list(tables),
@@ -265,6 +273,14 @@ def recognise(
         workers=run.workers,
         progress=run.progress(f"recognise from {title}"),
     )
+
+
+def _way_of(estimator: Any, table: FeatureTable, run: Run) -> str:
+    """Time how the folds of a network are trained sooner; nothing for others."""
+    if not hasattr(estimator, "way_for"):
+        return ""
+    folds = evaluate.splits(table, run.config.recognition.protocol, seed=run.config.seed)
+    return str(estimator.way_for(table.X, table.labels, [(fold.train, fold.test) for fold in folds]))
 
 
 def spot(

@@ -71,6 +71,7 @@ def rerun(result: Result, folder: Path, *, workers: Workers, step: Step | None =
             run=run,
             fusion=str(result.model.get("fusion", "")),
             without=str(result.model.get("without", "")),
+            way=str(result.model.get("way", "")),
         )
     truth: dict[str, list[tuple[str, Interval]]] = {}
     columns = ("video", "kind", "onset_s", "offset_s")

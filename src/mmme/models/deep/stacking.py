@@ -111,7 +111,11 @@ def train_stacked(
             raise DataError(
                 f"training of networks, epoch {epoch}: expected a finite loss, got {total}; is the step too large?"
             )
-    for k, module in enumerate(modules):
-        module.load_state_dict({**{n: w[k].detach() for n, w in weights.items()}, **{n: b[k] for n, b in buffers.items()}})
-        module.eval()
+    with torch.no_grad():
+        for k, module in enumerate(modules):
+            for name, own in module.named_parameters():
+                own.copy_(weights[name][k])
+            for name, buffer in module.named_buffers():  # also those that are not saved with the weights
+                buffer.copy_(buffers[name][k])
+            module.eval()
     return modules
