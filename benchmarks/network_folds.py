@@ -80,8 +80,8 @@ def main() -> int:
             longer = seconds["auto"] / min(seconds["one-by-one"], seconds["stacked"])
             print(
                 f"{name:18s} one by one {seconds['one-by-one']:.2f} s, stacked {seconds['stacked']:.2f} s, auto "
-                f"{seconds['auto']:.2f} s ({models['auto'].way_}, {longer:.2f} of the quicker); two workers {on_workers:.2f} s "
-                f"of wall clock; {apart:.0e} apart, {differing} predictions differ",
+                f"{seconds['auto']:.2f} s ({models['auto'].way_}, {longer:.2f} of the quicker); two workers "
+                f"{on_workers:.2f} s of wall clock; {apart:.0e} apart, {differing} predictions differ",
                 flush=True,
             )
             failed |= apart > MOST_APART or differing > 0 or longer > MOST_LONGER
