@@ -54,11 +54,11 @@ def test_what_is_tested_cannot_reach_its_model():
     """Other labels and other pixels of test rows leave all predictions of other rows in that fold as they were."""
     X, y, who = planted()
     fold = folds_of(who)[2]
-    before = FlowEnsemble(FEW).predict_over_folds(X, y, [fold], groups=who)[0].values
+    before = FlowEnsemble(FEW, sizes=(1, 2, 0)).predict_over_folds(X, y, [fold], groups=who)[0].values
     X2, y2 = X.copy(), y.copy()
     y2[fold[1]] = np.roll(y[fold[1]], 1)
     X2[fold[1][1:]] *= -50
-    after = FlowEnsemble(FEW).predict_over_folds(X2, y2, [fold], groups=who)[0].values
+    after = FlowEnsemble(FEW, sizes=(1, 2, 0)).predict_over_folds(X2, y2, [fold], groups=who)[0].values
 
     np.testing.assert_array_equal(before[0], after[0])
 
@@ -141,7 +141,7 @@ def test_the_evaluation_takes_it():
     X, y, who = planted()
     ids = [f"{s}-{i}" for i, s in enumerate(who)]
     table = FeatureTable.build(X, [], ids, who.tolist(), ["film"] * len(y), y.tolist())
-    result = run(table, FlowEnsemble(FEW), n_bootstrap=200, n_permutations=200)
+    result = run(table, FlowEnsemble(FEW, sizes=(1, 2, 0)), n_bootstrap=200, n_permutations=200)
     assert result.score("UF1").value > 0.9
 
 

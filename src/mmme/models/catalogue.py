@@ -15,10 +15,13 @@ from mmme.errors import ConfigError, unknown_name
 from mmme.models import classical
 from mmme.models.ensemble import FlowEnsemble
 
-__all__ = ["ENSEMBLE", "IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
+__all__ = ["ENSEMBLES", "IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
 
-#: Machines on several families of values from flow images; no network, so that PyTorch is not needed.
-ENSEMBLE = "flow-ensemble"
+#: Machines on several families of values from flow images, with the numbers of best members they choose from (0: all). No
+#: networks, so that PyTorch is not needed.
+ENSEMBLES: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"flow-ensemble": (0,), "flow-ensemble-nested": (1, 3, 10, 30, 0)}
+)
 
 #: What each network takes; the same as `mmme.models.deep.networks.NETWORKS` says, without importing PyTorch.
 NETWORKS_TAKE: Mapping[str, str] = MappingProxyType(
@@ -51,7 +54,7 @@ IS_RANDOM = frozenset({"forest"})
 
 def model_names() -> tuple[str, ...]:
     """List all names, classical ones first."""
-    return (*classical.MODELS, ENSEMBLE, *NETWORKS_TAKE)
+    return (*classical.MODELS, *ENSEMBLES, *NETWORKS_TAKE)
 
 
 def takes(name: str) -> str:
@@ -68,7 +71,7 @@ def takes(name: str) -> str:
     >>> takes("svm-linear"), takes("ststnet"), takes("elrcn")
     ('columns', 'flow-image', 'clip')
     """
-    if name == ENSEMBLE:
+    if name in ENSEMBLES:
         return "flow-image"
     if name in NETWORKS_TAKE:
         return NETWORKS_TAKE[name]
@@ -107,8 +110,8 @@ def make_model(name: str, params: Mapping[str, Any] | None = None, *, random_sta
     """
     if takes(name) == "columns":
         return classical.make_model(name, params, random_state=random_state)
-    if name == ENSEMBLE:
-        return _with(FlowEnsemble(), name, params)
+    if name in ENSEMBLES:
+        return _with(FlowEnsemble(sizes=ENSEMBLES[name]), name, params)
     if importlib.util.find_spec("torch") is None:
         raise ConfigError(f"model '{name}': expected PyTorch, got none; install mmme with the extra 'deep' (README)")
     from mmme.models.deep.classifier import NetworkClassifier

@@ -1,9 +1,10 @@
 """
 Support vector machines on several families of values from flow images, chosen and averaged on training subjects.
 
-A member is one family of values (`mmme.features.face.flow_descriptors`) under one kernel. Each member predicts the training
-subjects out of fold; members are ranked by the mean of UF1 and UAR there, and the best few are averaged, how many being
-chosen on the same predictions. Nothing is chosen on subjects that are tested. Measured worth: docs/flow-recognition.md.
+A member is one family of values (`mmme.features.face.flow_descriptors`) under one kernel. All are averaged, or the best
+few: each member then predicts the training subjects out of fold, members are ranked by the mean of UF1 and UAR there, and
+how many are averaged is chosen on the same predictions. Nothing is chosen on subjects that are tested. Averaging all has
+proved better than choosing: docs/flow-recognition.md.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
         What is tried; None for `MEMBERS`, 66 of them. With a single one nothing is chosen.
     sizes
         Numbers of best members of which one is chosen; 0 stands for all, larger ones than there are members count as all.
-        With a single size the number is fixed.
+        With a single size the number is fixed; by default all are averaged.
     n_folds
         Inner folds of training subjects; fewer where there are fewer subjects.
     shape
@@ -229,7 +230,7 @@ class FlowEnsemble(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         members: Sequence[Member] | None = None,
-        sizes: Sequence[int] = (1, 3, 10, 30, 0),
+        sizes: Sequence[int] = (0,),
         n_folds: int = 5,
         shape: tuple[int, ...] | None = None,
     ) -> None:
