@@ -186,6 +186,24 @@ def test_a_video_without_a_face_is_refused(model, tmp_path, change, name):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("seed", "change", "reason"),
+    [
+        pytest.param(2000, lambda x: np.rot90(x, 1, (1, 2)), "the face is turned by -8", id="on-its-side"),
+        pytest.param(2000, lambda x: x[:, ::-1, ::-1], "the face is upside down", id="upside-down-but-seen"),
+    ],
+)
+def test_a_turned_face_that_the_detector_sees_is_refused(model, tmp_path, seed, change, reason):
+    """
+    The mesh can be laid on a face that lies on its side or stands on its head; such a row has no class.
+    """
+    t, x, _ = simulate_clip(seed, fps=60.0, duration_s=1.2, frame_px=96)
+    write_ffv1(tmp_path / "turned.mkv", iter(np.ascontiguousarray(change(x))), t)
+    (row,) = predict_video(model, WhatToPredict(tmp_path / "turned.mkv", intervals=((0.0, 0.2, 0.4),)), tmp_path).rows
+    assert (row["class"], row["refused"]) == ("", True)
+    assert row["reason"].startswith(reason)
+
+
 def test_what_is_unlike_the_training_is_refused(model, fitted, three, tmp_path):
     """
     Too small a face, too long an expression, a face that becomes another: no class, no probability, a reason.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmme.errors import ConfigError, DataError
 from mmme.features.face.clips import ClipSettings, FaceClip, NoClipError, open_clip
-from mmme.features.face.landmarks import FaceFinder
+from mmme.features.face.landmarks import FaceFinder, faces_in, nearest
 from mmme.features.face.motion import motion_curve
 from mmme.interval import Interval
 from mmme.models.spotting import MICRO_MAX_S, Spotted, beyond_s, spot, spot_at
@@ -22,6 +23,9 @@ FACTOR = 2.0
 #: Video looked at on both sides of a given apex [s].
 AROUND_S = 3.0
 FEWEST_FRAMES = 3
+#: A face may be turned by this in the picture [degrees].
+MOST_ROLL = 45.0
+_EYE_RIGHT, _EYE_LEFT = 33, 263
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +164,20 @@ def opened(video: Stream, found: Found, finder: FaceFinder, settings: ClipSettin
         clip = open_clip(video, sample, finder, settings)
     except NoClipError as why:
         return replace(found, sample=sample, reason=str(why))
-    return replace(found, sample=replace(clip.sample, apex_coded=True), clip=clip)
+    frame = video.x[int(nearest(video.t, np.array([sample.onset]))[0])]
+    return replace(found, sample=replace(clip.sample, apex_coded=True), clip=clip, reason=_not_upright(frame, clip, finder))
+
+
+def _not_upright(frame: NDArray[np.uint8], clip: FaceClip, finder: FaceFinder) -> str:
+    """Say in words that a face is turned in the picture: the mesh then lies on it as on an upright one, or is not exact."""
+    across = clip.points[_EYE_LEFT] - clip.points[_EYE_RIGHT]
+    roll = float(np.degrees(np.arctan2(across[1], across[0])))
+    if abs(roll) > MOST_ROLL:
+        return f"the face is turned by {roll:.0f} degrees in the picture; turn the video upright"
+    sure, surer = (faces_in(np.ascontiguousarray(image), finder) for image in (frame, frame[::-1, ::-1]))
+    if sure and surer and surer[0].confidence > sure[0].confidence:
+        return "the face is upside down: the detector is surer of the picture when it is turned"
+    return ""
 
 
 def beyond(value: float, known: Sequence[float], *, upwards: bool = True) -> bool:
