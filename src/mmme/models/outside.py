@@ -67,7 +67,7 @@ def condensed(rows: ArrayLike, shape: tuple[int, ...]) -> Floats:
     rows : (n_samples, n_values)
         Rows of one modality, flattened.
     shape
-        Of one row before: columns ``(k,)``, an image ``(height, width, channels)`` with at most 4 channels, a clip
+        Of one row before: columns ``(k,)``, an image ``(height, width, channels)`` with 1 or 3 channels, a clip
         ``(frames, height, width)``, or anything else, which stays as it is.
 
     Returns
@@ -83,10 +83,10 @@ def condensed(rows: ArrayLike, shape: tuple[int, ...]) -> Floats:
     if len(shape) != 3:
         return values
     cube = values.reshape(len(values), *shape)
-    if shape[2] <= 4:  # an image
+    if shape[2] in (1, 3):  # an image; motion of regions has 2 values each
         high, wide = (_areas(side, IMAGE_AREAS) for side in shape[:2])
         return np.einsum("ah,nhwc,bw->nabc", high, cube, wide, optimize=True).reshape(len(values), -1)
-    if min(shape[1:]) >= 4 * FRAME_AREAS:  # a clip; motion of regions has two values per region
+    if min(shape[1:]) >= 4 * FRAME_AREAS:  # a clip
         high, wide = (_areas(side, FRAME_AREAS) for side in shape[1:])
         return np.einsum("ah,nfhw,bw->nfab", high, cube, wide, optimize=True).reshape(len(values), -1)
     return values
