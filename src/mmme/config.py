@@ -46,6 +46,13 @@ class Rows(Section):
     """What is described and classified."""
 
     kind: Literal["micro", "macro", "any"] = Field(default="micro", description="Which expressions become rows.")
+    target: Literal["emotion", "action-units", "valence", "arousal"] = Field(
+        default="emotion",
+        description="What is recognised: the class of the emotion, which action units are shown, or a rating.",
+    )
+    least_subjects: int = Field(
+        default=3, ge=2, description="An action unit is evaluated when so many subjects show it, and so many lack it."
+    )
     classes: str = Field(default="emotion3", description="Class map of the data set, for example emotion3 or emotion7.")
     duplicate_iou: float = Field(
         default=0.5, gt=0, le=1, description="Two coders' intervals at or above this IoU are one expression."
@@ -148,6 +155,7 @@ class Recognition(Section):
     )
     face: str = Field(default="flow-images", description="Descriptor of the face that is classified.")
     body_model: str = Field(default="lda", description="Classifier of the body alone, also within late fusion.")
+    regressor: str = Field(default="ridge", description="Model of ratings: ridge, svr-linear, svr-rbf or forest.")
     protocol: str = Field(
         default="loso",
         description="loso, lovo, losovo (neither subject nor video seen), composite, cross-dataset, fixed-split, "
@@ -251,7 +259,7 @@ def load_config(source: Path | Mapping[str, Any] | None, *, where: str = "run fi
     >>> load_config({"rows": {"knd": "macro"}})
     Traceback (most recent call last):
         ...
-    mmme.errors.ConfigError: run file: unknown key 'rows.knd'; did you mean 'kind'? (known: classes, duplicate_iou, kind)
+    mmme.errors.ConfigError: run file: unknown key 'rows.knd'; did you mean 'kind'? (known: classes, duplicate_iou, kind, least_subjects, target)
     """
     if source is None:
         return RunConfig()

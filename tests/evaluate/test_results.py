@@ -87,7 +87,11 @@ def broken(content, **changes):
         pytest.param(lambda c: broken(c, version=2), "expected version 1 of the format, got 2", id="version"),
         pytest.param(lambda c: {k: v for k, v in c.items() if k != "seed"}, "expected a key 'seed', got none", id="key"),
         pytest.param(lambda c: broken(c, seed="x"), "seed: expected a whole number, got 'x'", id="seed"),
-        pytest.param(lambda c: broken(c, task="sleep"), "expected recognition or spotting, got 'sleep'", id="task"),
+        pytest.param(
+            lambda c: broken(c, task="sleep"),
+            "expected recognition, spotting, action-units, ratings, got 'sleep'",
+            id="task",
+        ),
         pytest.param(lambda c: broken(c, chance=[]), "chance: expected a table, got list", id="table"),
         pytest.param(lambda c: broken(c, predictions=[]), "predictions: expected a table, got list", id="predictions"),
         pytest.param(lambda c: broken(c, scores={}), "expected a list of scores, got dict", id="scores"),

@@ -12,7 +12,8 @@ from mmme.evaluate import save_result
 from mmme.io.table_npz import write_table
 from mmme.models.recogniser import fit_recogniser
 from mmme.models.recogniser_files import load_recogniser, save_recogniser
-from mmme.study.evaluation import Run, evaluate_table, model_of
+from mmme.study.assembly import model_of
+from mmme.study.evaluation import Run, evaluate_table
 from mmme.study.training import rule_of, train_study, train_table
 from mmme.types import FeatureTable
 from mmme.workers import Workers

@@ -7,7 +7,9 @@ subjects only, and compute scores from the stored predictions alone.
 
 from mmme.evaluate.environment import environment
 from mmme.evaluate.leaks import Audit, audit, check_table
+from mmme.evaluate.presence import run_presence
 from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, splits
+from mmme.evaluate.ratings import run_ratings
 from mmme.evaluate.recognition import RECOGNITION_SCORES, chance_by_refitting, confusion_of, run, scores_from_predictions
 from mmme.evaluate.repeats import SeedScore, compare, over_seeds
 from mmme.evaluate.results import load_result, rescore, save_result
@@ -35,6 +37,8 @@ __all__ = [
     "over_seeds",
     "rescore",
     "run",
+    "run_presence",
+    "run_ratings",
     "run_spotting",
     "save_result",
     "scores_from_predictions",

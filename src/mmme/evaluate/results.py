@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from mmme.errors import DataError, raise_faults
+from mmme.evaluate.presence import presence_scores
+from mmme.evaluate.ratings import rating_scores
 from mmme.evaluate.recognition import scores_from_predictions
 from mmme.evaluate.spotting_scores import spotting_scores
 from mmme.types import Result, Score
@@ -27,6 +29,8 @@ NEEDED = {
         ("kinds", "videos", "min_iou", "n_bootstrap", "n_chance"),
         ("video", "subject", "kind", "onset_s", "offset_s", "score"),
     ),
+    "action-units": (("labels", "n_bootstrap", "n_permutations"), ("trial", "subject", "fold")),
+    "ratings": (("rating", "n_bootstrap", "n_permutations"), ("trial", "subject", "fold", "truth", "pred", "baseline")),
 }
 
 
@@ -116,7 +120,7 @@ def _faults(content: Any) -> list[str]:
     faults += _score_faults(content)
     task = content.get("task")
     if "task" in content and task not in NEEDED:
-        faults.append(f"task: expected recognition or spotting, got {task!r}")
+        faults.append(f"task: expected {', '.join(NEEDED)}, got {task!r}")
     for key in ("predictions", "truth"):
         columns = content.get(key)
         if not isinstance(columns, dict):
@@ -198,6 +202,10 @@ def rescore(result: Result) -> Result:
     protocol = result.protocol
     if result.task == "spotting":
         scores, chance = spotting_scores(result.predictions, result.truth, protocol, seed=result.seed)
+    elif result.task == "action-units":
+        scores, chance = presence_scores(result.predictions, protocol, seed=result.seed)
+    elif result.task == "ratings":
+        scores, chance = rating_scores(result.predictions, protocol, seed=result.seed)
     else:
         scores, chance = scores_from_predictions(
             result.predictions,

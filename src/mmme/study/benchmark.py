@@ -27,7 +27,8 @@ from mmme.config import RunConfig, load_config
 from mmme.errors import ConfigError, DataError, ProtocolError
 from mmme.metrics.uncertainty import holm
 from mmme.models.catalogue import IS_RANDOM, NETWORKS_TAKE, model_names, takes
-from mmme.study.evaluation import Run, model_of, read_table_for, recognise, sha256_of
+from mmme.study.assembly import model_of
+from mmme.study.evaluation import Run, read_table_for, recognise, sha256_of
 from mmme.types import FeatureTable, FoldwiseEstimator, Result
 from mmme.workers import Workers
 

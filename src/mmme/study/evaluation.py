@@ -10,7 +10,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
-from mmme.models.catalogue import NETWORKS_TAKE, make_model, takes
-from mmme.models.fusion import LateFusion, make_fusion
+from mmme.models.catalogue import make_model, takes
 from mmme.models.spotting import intervals_from_likelihood
+from mmme.study.assembly import assembled, joined, model_facts, way_of
 from mmme.study.describe import Described
-from mmme.study.modalities import by_signal, only_columns, signal_of
-from mmme.trials import unique_expressions
+from mmme.study.modalities import by_signal
+from mmme.study.targets import coded_in, rated_in, recognise_action_units, recognise_ratings
+from mmme.trials import action_units_by_row, unique_expressions
 from mmme.types import FeatureTable, Result
 from mmme.workers import Workers
 
@@ -38,8 +39,6 @@ __all__ = [
     "StudyResults",
     "evaluate_study",
     "evaluate_table",
-    "flat",
-    "model_of",
     "read_any_table",
     "read_table_for",
     "recognise",
@@ -116,80 +115,6 @@ def read_table_for(path: Path, config: RunConfig, what: str) -> FeatureTable:
     return pooled(table, block=config.face.pool) if table.X.ndim == 4 and what == "columns" else table
 
 
-def _filled(tables: Mapping[str, FeatureTable]) -> Mapping[str, FeatureTable]:
-    """Refuse a modality without a single value, which imputation would make up."""
-    for name, table in tables.items():
-        if not table.valid.any():
-            reasons = ", ".join(sorted(r for r in table.reasons if r)) or "no rows"
-            raise ProtocolError(f"{name}: expected at least one value, got none ({reasons}); leave the modality out")
-    return tables
-
-
-def _joined(tables: Mapping[str, FeatureTable]) -> FeatureTable:
-    """Put all columns side by side."""
-    tables = _filled(tables)
-    first, *others = tables.values()
-    for table in others:
-        first = first.joined(table)
-    return first
-
-
-def model_of(name: str, config: RunConfig) -> Any:
-    """Build a model by name, networks with what the run file asks of their training."""
-    if name not in NETWORKS_TAKE:
-        return make_model(name, random_state=config.seed)
-    asked: dict[str, Any] = {
-        "epochs": config.network.epochs,
-        "learning_rate": config.network.learning_rate,
-        "batch_size": config.network.batch_size,
-        "class_weights": config.network.class_weights,
-        "focal_gamma": config.network.focal_gamma,
-        "balanced_sampling": config.network.balanced_sampling,
-        "label_smoothing": config.network.label_smoothing,
-        "mirror": config.network.mirror,
-    }
-    return make_model(name, {k: v for k, v in asked.items() if v}, random_state=config.seed)
-
-
-def flat(table: FeatureTable) -> FeatureTable:
-    """Return a table whose rows are vectors; a tensor's values are named by their number."""
-    if table.X.ndim == 2:
-        return table
-    X = table.X.reshape(len(table), -1)
-    reason = np.repeat(table.reason[:, None], X.shape[1], axis=1)
-    return replace(table, X=X, columns=tuple(f"value {k}" for k in range(X.shape[1])), reason=reason)
-
-
-def _without(tables: Mapping[str, FeatureTable], signal: str) -> dict[str, FeatureTable]:
-    """Leave one signal's columns out of the body's table."""
-    if not signal:
-        return dict(tables)
-    body = tables["body"]
-    return {**tables, "body": only_columns(body, [k for k, c in enumerate(body.columns) if signal_of(c) != signal])}
-
-
-def _lacks_rows(table: FeatureTable) -> bool:
-    return bool(np.any(table.reason))
-
-
-def _fusion(
-    tables: Mapping[str, FeatureTable], joined: FeatureTable, parts: Mapping[str, Any], fusion: str, seed: int
-) -> Any:
-    """Fuse one model per modality; a single network is fused with nothing, and rows without input get class shares."""
-    ends = np.cumsum([int(np.prod(t.X.shape[1:])) for t in tables.values()]).tolist()
-    sizes = (int(np.prod(t.X.shape[1:])) for t in tables.values())
-    places = {n: list(range(end - size, end)) for n, end, size in zip(tables, ends, sizes, strict=True)}
-    quality = {
-        name: [i for i in places[f"{name}-quality"] if joined.columns[i].endswith("_quality")]
-        for name in parts
-        if f"{name}-quality" in places
-    }
-    columns = {name: places[name] for name in parts}
-    if not fusion:
-        return LateFusion(parts, columns, random_state=seed)
-    return make_fusion(fusion, parts, columns, seed, quality=quality or None)
-
-
 def recognise(
     tables: Mapping[str, FeatureTable],
     classifiers: Mapping[str, str],
@@ -223,29 +148,9 @@ def recognise(
         How the folds of a network are trained, ``one-by-one`` or ``stacked``; by default a short timing decides. The Result
         keeps it, for the two are equal to rounding only.
     """
-    seed = run.config.seed
-    used = _without(tables, without)
-    empty: list[str] = []
-    if fusion == "hierarchical" and "body" in used:
-        every = by_signal(used["body"])
-        signals = {name: table for name, table in every.items() if table.valid.any()}
-        empty = [name for name in every if name not in signals]
-        classifiers = {k: v for k, v in classifiers.items() if k != "body"} | dict.fromkeys(signals, classifiers["body"])
-        used = {k: v for k, v in used.items() if not k.startswith("body")} | signals
-    parts = {name: model_of(model, run.config) for name, model in classifiers.items()}
-    tensors = {name: table.X.shape[1:] for name, table in used.items() if table.X.ndim > 2}
-    if not fusion and not (tensors and _lacks_rows(next(iter(used.values())))):
-        table, estimator = next(iter(_filled(used).values())), next(iter(parts.values()))
-    else:
-        if fusion == "early" and tensors:
-            raise ProtocolError(f"{title}: expected columns to join, got a tensor of {', '.join(tensors)}; fuse it late")
-        for name, shape in tensors.items():
-            parts[name if fusion else next(iter(parts))].set_params(shape=shape)
-        table = _joined({name: flat(table) for name, table in used.items()})
-        if not fusion:
-            parts = dict(zip(used, parts.values(), strict=True))
-        estimator = _fusion(used, table, parts, fusion, seed)
-    way = way or _way_of(estimator, table, run)
+    made = assembled(tables, classifiers, run.config, title=title, fusion=fusion, without=without)
+    table, estimator = made.table, made.estimator
+    way = way or way_of(estimator, table, run.config)
     if way:
         estimator.set_params(way=way)
     return evaluate.run(
@@ -256,31 +161,19 @@ def recognise(
         title=title,
         model={
             **({"way": way} if way else {}),
-            "name": " + ".join(classifiers.values()),
-            "classifiers": dict(classifiers),
-            "modalities": list(tables),
-            "valid_share": {n: round(float(t.valid.mean()), 4) for n, t in tables.items()},
+            **model_facts(tables, made),
             "fusion": fusion,
             "without": without,
-            "without_values": empty,
         },
         dataset=dataset,
         config={"run": run.config.model_dump(mode="json"), "classes": list(classes) if classes else None},
-        seed=seed,
+        seed=run.config.seed,
         n_bootstrap=run.config.scores.n_bootstrap,
         n_permutations=run.config.scores.n_permutations,
         by="dataset" if "dataset" in table.strata else None,
         workers=run.workers,
         progress=run.progress(f"recognise from {title}"),
     )
-
-
-def _way_of(estimator: Any, table: FeatureTable, run: Run) -> str:
-    """Time how the folds of a network are trained sooner; nothing for others."""
-    if not hasattr(estimator, "way_for"):
-        return ""
-    folds = evaluate.splits(table, run.config.recognition.protocol, seed=run.config.seed)
-    return str(estimator.way_for(table.X, table.labels, [(fold.train, fold.test) for fold in folds]))
 
 
 def spot(
@@ -310,7 +203,7 @@ def spot(
     """
     config = run.config
     return evaluate.run_spotting(
-        _joined(tables),
+        joined(tables),
         times_s=moments.times_s,
         videos=moments.videos,
         spans=moments.spans,
@@ -359,11 +252,20 @@ def evaluate_table(path: Path, out: Path, run: Run) -> Result:
     simulated = {"yes": True, "no": False}.get(table.origin.get("simulated", ""))
     folder = os.path.relpath(path.resolve().parent, out.resolve())
     dataset = {"name": path.stem, "folder": folder, "files": {path.name: digest}, "simulated": simulated}
-    classifiers = {"all": run.config.recognition.model}
-    result = recognise({path.stem: table}, classifiers, title=path.stem, dataset=dataset, classes=None, run=run)
+    result = _of_table(table, path.stem, dataset, run)
     out.mkdir(parents=True, exist_ok=True)
     evaluate.save_result(result, out / result_name(result))
     return result
+
+
+def _of_table(table: FeatureTable, name: str, dataset: Mapping[str, Any], run: Run) -> Result:
+    """Evaluate the target that the run file asks for."""
+    config = run.config
+    classifiers = {"all": config.recognition.model}
+    if config.rows.target == "emotion":
+        return recognise({name: table}, classifiers, title=name, dataset=dataset, classes=None, run=run)
+    shown = coded_in(table) if config.rows.target == "action-units" else {}
+    return _of_target({name: table}, classifiers, shown, title=name, dataset=dataset, run=run)
 
 
 def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
@@ -396,17 +298,7 @@ def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
         title = planned.title
         try:
             if planned.task == "recognition":
-                tables = {n: described.tables[n] for n in planned.modalities}
-                result = recognise(
-                    tables,
-                    planned.classifiers,
-                    title=title,
-                    dataset=_dataset(described, out, [f"{n}.npz" for n in tables]),
-                    classes=_classes(described, run.config),
-                    run=run,
-                    fusion=planned.fusion,
-                    without=planned.without,
-                )
+                result = _recognised(planned, described, out, run)
             else:
                 tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in planned.modalities}
                 dataset = _dataset(described, out, [*(f"{n}.npz" for n in tables), "moments.npz"])
@@ -420,6 +312,72 @@ def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
     if not results:
         raise ProtocolError(f"{described.study.name}: expected at least one result, got none; {failures[0][1]}")
     return StudyResults(tuple(results), curves, tuple(failures))
+
+
+def _recognised(planned: _Planned, described: Described, out: Path, run: Run) -> Result:
+    """Evaluate one planned recognition of the target that the run file asks for."""
+    config = run.config
+    tables = {n: described.tables[n] for n in planned.modalities}
+    dataset = _dataset(described, out, [f"{n}.npz" for n in tables])
+    if config.rows.target == "emotion":
+        return recognise(
+            tables,
+            planned.classifiers,
+            title=planned.title,
+            dataset=dataset,
+            classes=_classes(described, config),
+            run=run,
+            fusion=planned.fusion,
+            without=planned.without,
+        )
+    return _of_target(
+        tables,
+        planned.classifiers,
+        action_units_by_row(described.trials, min_iou=config.rows.duplicate_iou),
+        title=planned.title,
+        dataset=dataset,
+        run=run,
+        fusion=planned.fusion,
+        without=planned.without,
+    )
+
+
+def _of_target(
+    tables: Mapping[str, FeatureTable],
+    classifiers: Mapping[str, str],
+    shown: Mapping[str, tuple[int, ...]],
+    *,
+    title: str,
+    dataset: Mapping[str, Any],
+    run: Run,
+    fusion: str = "",
+    without: str = "",
+) -> Result:
+    """Evaluate a target that is no class of emotions."""
+    config = run.config
+    progress = run.progress(f"{config.rows.target} from {title}")
+    if config.rows.target == "action-units":
+        return recognise_action_units(
+            tables,
+            classifiers,
+            shown,
+            title=title,
+            dataset=dataset,
+            config=config,
+            fusion=fusion,
+            without=without,
+            workers=run.workers,
+            progress=progress,
+        )
+    return recognise_ratings(
+        tables,
+        rated_in(next(iter(tables.values())), config.rows.target),
+        title=title,
+        dataset=dataset,
+        config=config,
+        workers=run.workers,
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +396,8 @@ def _plan(described: Described, config: RunConfig) -> list[_Planned]:
     """Every result of a study, in order."""
     chosen = {"face": config.recognition.model, "body": config.recognition.body_model}
     plan = [_Planned("recognition", name, (name,), {name: model}) for name, model in chosen.items()]
-    for fusion in config.recognition.fusion:
+    rated = config.rows.target in ("valence", "arousal")
+    for fusion in ("early",) if rated else config.recognition.fusion:  # regressors are joined by their columns only
         weighed = config.recognition.weigh_by_quality and fusion != "early"
         modalities = (*MODALITIES, "body-quality") if weighed else MODALITIES
         title = f"face + body, {fusion}"

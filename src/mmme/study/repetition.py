@@ -15,6 +15,7 @@ from mmme.interval import Interval
 from mmme.io.moments_npz import read_moments
 from mmme.io.table_npz import read_table
 from mmme.study.evaluation import Run, Step, read_any_table, recognise, sha256_of, spot
+from mmme.study.targets import recognise_action_units, recognise_ratings
 from mmme.types import Result
 from mmme.workers import Workers
 
@@ -73,6 +74,8 @@ def rerun(result: Result, folder: Path, *, workers: Workers, step: Step | None =
             without=str(result.model.get("without", "")),
             way=str(result.model.get("way", "")),
         )
+    if result.task in ("action-units", "ratings"):
+        return _again_of_target(result, folder, run)
     truth: dict[str, list[tuple[str, Interval]]] = {}
     columns = ("video", "kind", "onset_s", "offset_s")
     for video, kind, onset, offset in zip(*(result.truth[c] for c in columns), strict=True):
@@ -86,6 +89,36 @@ def rerun(result: Result, folder: Path, *, workers: Workers, step: Step | None =
         run=run,
     )
     return again
+
+
+def _again_of_target(result: Result, folder: Path, run: Run) -> Result:
+    """Evaluate action units or ratings again; the truth is the stored one."""
+    files = zip(result.model["modalities"], result.dataset["files"], strict=True)
+    tables = {modality: read_any_table(folder / file, run.config) for modality, file in files}
+    rows = result.predictions["trial"]
+    if result.task == "ratings":
+        rated = dict(zip(rows, result.predictions["truth"], strict=True))
+        table = next(iter(tables.values()))
+        values = np.array([rated.get(row, np.nan) for row in table.trial_ids], dtype=np.float64)
+        return recognise_ratings(
+            tables, values, title=result.title, dataset=result.dataset, config=run.config, workers=run.workers
+        )
+    labels = result.protocol["labels"]
+    shown = {
+        row: tuple(int(name.removeprefix("AU")) for name in labels if result.predictions[f"truth:{name}"][k])
+        for k, row in enumerate(rows)
+    }
+    return recognise_action_units(
+        tables,
+        result.model["classifiers"],
+        shown,
+        title=result.title,
+        dataset=result.dataset,
+        config=run.config,
+        fusion=str(result.model.get("fusion", "")),
+        without=str(result.model.get("without", "")),
+        workers=run.workers,
+    )
 
 
 def _number(value: Any) -> float:

@@ -23,8 +23,9 @@ from mmme.features.face.landmarks import FaceMesh
 from mmme.io.bids_tsv import read_numbers
 from mmme.models.fusion.saved import STORABLE
 from mmme.models.recogniser import Recogniser, fit_recogniser
+from mmme.study.assembly import model_of
 from mmme.study.describe import Described, code_hash
-from mmme.study.evaluation import MODALITIES, model_of, read_any_table, sha256_of
+from mmme.study.evaluation import MODALITIES, read_any_table, sha256_of
 from mmme.study.modalities import by_signal
 from mmme.trials import unique_expressions
 from mmme.types import FeatureTable

@@ -8,12 +8,20 @@ back as `Misplaced`, with the reason.
 
 from mmme.trials.build import Misplaced, Trials, build_trials, rule_kind
 from mmme.trials.placement import Placement, placements
-from mmme.trials.samples import expression_samples, grid_samples, left_out, trial_samples, unique_expressions
+from mmme.trials.samples import (
+    action_units_by_row,
+    expression_samples,
+    grid_samples,
+    left_out,
+    trial_samples,
+    unique_expressions,
+)
 
 __all__ = [
     "Misplaced",
     "Placement",
     "Trials",
+    "action_units_by_row",
     "build_trials",
     "expression_samples",
     "grid_samples",

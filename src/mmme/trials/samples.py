@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +13,7 @@ from mmme.metrics.spotting import matched_pairs
 from mmme.trials.build import ROUNDING_S
 from mmme.types import Expression, Kind, Sample, Trial
 
-__all__ = ["expression_samples", "grid_samples", "left_out", "trial_samples", "unique_expressions"]
+__all__ = ["action_units_by_row", "expression_samples", "grid_samples", "left_out", "trial_samples", "unique_expressions"]
 
 
 def unique_expressions(trial: Trial, *, min_iou: float = 0.5) -> tuple[Expression, ...]:
@@ -150,6 +151,40 @@ def left_out(
         if _class(e.emotion, class_of, trial.id) is None
     ]
     return dict(sorted(Counter(words).items()))
+
+
+def action_units_by_row(
+    trials: Sequence[Trial], *, unique: bool = True, min_iou: float = 0.5
+) -> dict[str, tuple[int, ...]]:
+    """
+    Name the action units of expressions, by the names that `expression_samples` gives them.
+
+    Parameters
+    ----------
+    trials, unique, min_iou
+        As for `expression_samples`.
+
+    Returns
+    -------
+    dict
+        Numbers in order, sides and intensities put aside; a unit that was doubted is not counted. Expressions for which no
+        unit at all was coded are absent: whether nobody looked or nothing was seen is not told by the table.
+
+    Examples
+    --------
+    >>> from mmme.interval import Interval
+    >>> e = Expression("S01", "A", "micro", 1.0, 1.2, 1.4, aus=("AU12L", "AU6", "AU17?"))
+    >>> action_units_by_row([Trial("S01-103", "S01", "happy-2", Interval(0, 10), "happy", (e,))])
+    {'S01-103#1': (6, 12)}
+    """
+    rows = _numbered(trials, kind=None, unique=unique, min_iou=min_iou)
+    return {f"{trial.id}#{k}": _numbers(expression.aus) for trial, k, expression in rows if expression.aus}
+
+
+def _numbers(aus: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of units as they are stored, ``AU<number><intensity><side><?>``; doubted ones not."""
+    certain = (re.match(r"AU(\d+)", unit) for unit in aus if not unit.endswith("?"))
+    return tuple(sorted({int(found.group(1)) for found in certain if found}))
 
 
 def trial_samples(trials: Sequence[Trial], *, class_of: Mapping[str, str | None] | None = None) -> tuple[Sample, ...]:

@@ -46,7 +46,7 @@ class Result:
     Parameters
     ----------
     task
-        ``recognition`` or ``spotting``.
+        ``recognition`` of classes, ``spotting``, presence of ``action-units``, or ``ratings``.
     title
         One line for tables and reports, for example ``face``.
     dataset
@@ -60,9 +60,9 @@ class Result:
     seed
         Of everything random.
     predictions
-        Columns of equal length, one row per sample (recognition) or spotted interval (spotting).
+        Columns of equal length, one row per spotted interval (spotting) or per sample (all others).
     truth
-        Columns of equal length for spotting: the coded intervals; empty for recognition, whose truth is a column.
+        Columns of equal length for spotting: the coded intervals; empty for all others, whose truth is among the columns.
     scores
         With intervals, recomputed from the predictions.
     chance
@@ -71,7 +71,7 @@ class Result:
         Of Python and the packages that can change a number.
     """
 
-    task: Literal["recognition", "spotting"]
+    task: Literal["recognition", "spotting", "action-units", "ratings"]
     title: str
     dataset: Mapping[str, Any]
     protocol: Mapping[str, Any]
