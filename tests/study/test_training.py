@@ -275,6 +275,16 @@ def test_scores_are_kept_where_they_are_of_this_model(flow_file, tmp_path):
         train_table(flow_file, config, result=tmp_path / "other.json")
 
 
+def test_an_ensemble_is_refused_before_it_is_fitted(flow_file):
+    """
+    What cannot be stored is not fitted first, and only classes of emotions are learned for new videos.
+    """
+    with pytest.raises(ConfigError, match="rows.target: expected emotion to train a model on, got valence"):
+        train_table(flow_file, load_config({"rows": {"target": "valence"}}))
+    with pytest.raises(ConfigError, match="model 'flow-ensemble': expected one that can be stored, got an ensemble"):
+        train_table(flow_file, load_config({"recognition": {"model": "flow-ensemble"}}))
+
+
 def test_too_little_is_refused(described, config):
     """
     Two subjects cannot be held out by turns; a study without physiology has no body to learn from.

@@ -21,6 +21,7 @@ from mmme.errors import ConfigError, DataError, ProtocolError
 from mmme.evaluate import environment, load_result
 from mmme.features.face.landmarks import FaceMesh
 from mmme.io.bids_tsv import read_numbers
+from mmme.models.catalogue import ENSEMBLES
 from mmme.models.fusion.saved import STORABLE
 from mmme.models.recogniser import Recogniser, fit_recogniser
 from mmme.study.assembly import model_of
@@ -179,6 +180,11 @@ def _fitted(
     for name in names:
         if not tables[name].valid.any():
             raise ProtocolError(f"training: expected at least one value of the {name}, got none; leave it out")
+    if config.rows.target != "emotion":
+        raise ConfigError(f"rows.target: expected emotion to train a model on, got {config.rows.target}; evaluate that one")
+    for model in names.values():
+        if model in ENSEMBLES:
+            raise ConfigError(f"model '{model}': expected one that can be stored, got an ensemble; train another")
     models = {name: model_of(model, config) for name, model in names.items()}
     return fit_recogniser(tables, models, names, rule=rule or "product", seed=config.seed, about=about)
 
