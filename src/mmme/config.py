@@ -256,10 +256,10 @@ def load_config(source: Path | Mapping[str, Any] | None, *, where: str = "run fi
     --------
     >>> load_config({"rows": {"kind": "macro"}}).rows.kind
     'macro'
-    >>> load_config({"rows": {"knd": "macro"}})
+    >>> load_config({"alignment": {"limit": 5.0}})
     Traceback (most recent call last):
         ...
-    mmme.errors.ConfigError: run file: unknown key 'rows.knd'; did you mean 'kind'? (known: classes, duplicate_iou, kind, least_subjects, target)
+    mmme.errors.ConfigError: run file: unknown key 'alignment.limit'; did you mean 'limit_ms'? (known: limit_ms, reference)
     """
     if source is None:
         return RunConfig()

@@ -192,8 +192,8 @@ def presence_scores(
     Returns
     -------
     scores
-        macro F1, micro F1, exact match, Hamming loss; then F1 and, with values, AUC of each label, whose ``n`` counts the
-        rows that show it.
+        macro F1, micro F1, exact match, Hamming loss; then F1 and, with values, AUC within subjects of each label, whose
+        ``n`` counts the rows that show it.
     chance
         Of ``macro F1``: mean, p95 and p.
 
@@ -219,16 +219,15 @@ def presence_scores(
         scores.append(Score(name, float(score(pooled)), low, high, "all", len(truth)))
     drawn = multi_label.f1_per_label(uncertainty.bootstrap_totals(counts, n_draws, seed=seed)[:, :-1])
     f1 = multi_label.f1_per_label(pooled[:-1])
-    weights = uncertainty.bootstrap_weights(len(counts), min(n_draws, 2_000), seed=seed)
-    place = np.unique(subjects, return_inverse=True)[1]
     for k, name in enumerate(labels):
         n = int(truth[:, k].sum())
         scores.append(Score(f"F1 {name}", float(f1[k]), *_interval(drawn[:, k], len(counts)), "all", n))
         if f"value:{name}" in predictions:
             values = np.asarray(predictions[f"value:{name}"], dtype=np.float64)
-            area = multi_label.area_under_roc(truth[:, k], values)
-            areas = multi_label.area_under_roc(truth[:, k], values, weights[:, place])
-            scores.append(Score(f"AUC {name}", float(area), *_interval(areas, len(counts)), "all", n))
+            pairs = multi_label.ordered_pairs(truth[:, k], values, subjects)
+            areas = multi_label.area_within(uncertainty.bootstrap_totals(pairs, n_draws, seed=seed))
+            area = float(multi_label.area_within(pairs.sum(axis=0)))
+            scores.append(Score(f"AUC {name}", area, *_interval(areas, len(counts)), "all", n))
     draws = multi_label.permuted_macro_f1(truth, pred, protocol["n_permutations"], seed=seed)
     reached = int(np.sum(draws >= scores[0].value - TOLERANCE))
     level = {"mean": float(np.mean(draws)), "p95": float(np.quantile(draws, 0.95)), "p": (1 + reached) / (1 + len(draws))}

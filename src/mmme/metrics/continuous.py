@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["CONTINUOUS_SCORES", "concordance", "correlation", "permuted_concordance", "sums_by_subject"]
 
 Floats = NDArray[np.float64]
+#: Share of a mean square that rounding may leave of a variance.
+ROUNDING = 1e-12
 N, T, P, TT, PP, TP, ABS, SQUARE, BASE = range(9)
 
 
@@ -79,7 +81,13 @@ def _moments(sums: ArrayLike) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     s = np.asarray(sums, dtype=np.float64)
     n = np.maximum(s[..., N], 1)
     t, p = s[..., T] / n, s[..., P] / n
-    return t, p, s[..., TT] / n - t**2, s[..., PP] / n - p**2, s[..., TP] / n - t * p
+    return t, p, _variance(s[..., TT] / n, t), _variance(s[..., PP] / n, p), s[..., TP] / n - t * p
+
+
+def _variance(square: Floats, mean: Floats) -> Floats:
+    """Mean square less squared mean; what is left by rounding alone is none."""
+    left = square - mean**2
+    return np.where(left > ROUNDING * square, left, 0.0)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
