@@ -7,8 +7,10 @@ from mmme.config import load_config
 from mmme.errors import DataError, ProtocolError
 from mmme.evaluate import load_result
 from mmme.io.table_npz import write_table
+from mmme.report import write_report
 from mmme.study.evaluation import Run, evaluate_table
 from mmme.study.repetition import differences, rerun
+from mmme.study.reporting import report_of_table
 from mmme.types import FeatureTable
 from mmme.workers import Workers
 
@@ -73,3 +75,26 @@ def test_tables_without_the_target_are_refused(tmp_path):
     ):
         with pytest.raises(error, match=message):
             evaluate_table(path, tmp_path / "out", Run(config_of(target), Workers()))
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("action-units", ("Which action units: presence", "<th>AU7</th>", "macro F1")),
+        ("valence", ("How it felt: ratings", "CCC")),
+        ("emotion", ("Which expression: recognition", "taken at their word", "Brier score")),
+    ],
+)
+def test_report_of_any_target(tmp_path, target, shown):
+    """The page of a table shows the scores of whatever was predicted, and the calibration of probabilities."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(60, 3)).astype(np.float32)
+    labels = np.where(X[:, 0] > 0, "negative", "positive").tolist()
+    strata = {"aus": np.where(X[:, 0] > 0, "4 7", "12").tolist(), "valence": [f"{v:.3f}" for v in X[:, 0]]}
+    who = np.repeat([f"S{k}" for k in range(6)], 10)
+    path = tmp_path / "face.npz"
+    rows = [f"r{k}" for k in range(60)]
+    write_table(FeatureTable.build(X, ["a", "b", "c"], rows, who, ["v"] * 60, labels, strata=strata), path)
+    made = evaluate_table(path, tmp_path / "out", Run(config_of(target), Workers()))
+    page = write_report(report_of_table(made, path), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(words in page for words in shown)

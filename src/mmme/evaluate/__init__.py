@@ -10,7 +10,14 @@ from mmme.evaluate.leaks import Audit, audit, check_table
 from mmme.evaluate.presence import run_presence
 from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, splits
 from mmme.evaluate.ratings import run_ratings
-from mmme.evaluate.recognition import RECOGNITION_SCORES, chance_by_refitting, confusion_of, run, scores_from_predictions
+from mmme.evaluate.recognition import (
+    RECOGNITION_SCORES,
+    calibration_of,
+    chance_by_refitting,
+    confusion_of,
+    run,
+    scores_from_predictions,
+)
 from mmme.evaluate.repeats import SeedScore, compare, over_seeds
 from mmme.evaluate.results import load_result, rescore, save_result
 from mmme.evaluate.spotting import Curves, Decode, run_spotting
@@ -26,6 +33,7 @@ __all__ = [
     "SeedScore",
     "Split",
     "audit",
+    "calibration_of",
     "chance_by_refitting",
     "check_estimator",
     "check_split",

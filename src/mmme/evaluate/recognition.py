@@ -24,10 +24,18 @@ from mmme.evaluate.fitting import fresh_estimator, predicted_folds
 from mmme.evaluate.leaks import check_table
 from mmme.evaluate.protocols import Protocol, named_protocol, splits
 from mmme.metrics import recognition, uncertainty
+from mmme.metrics.calibration import Calibration, calibration
 from mmme.types import FeatureTable, Result, Score
 from mmme.workers import Workers
 
-__all__ = ["RECOGNITION_SCORES", "chance_by_refitting", "confusion_of", "run", "scores_from_predictions"]
+__all__ = [
+    "RECOGNITION_SCORES",
+    "calibration_of",
+    "chance_by_refitting",
+    "confusion_of",
+    "run",
+    "scores_from_predictions",
+]
 
 RECOGNITION_SCORES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "UF1": recognition.uf1,
@@ -213,7 +221,8 @@ def scores_from_predictions(
     Returns
     -------
     scores
-        UF1, UAR, accuracy and F1 per class over all samples (group ``all``), then the first three per stratum.
+        UF1, UAR, accuracy, F1 per class and, where every row has probabilities (``probability:<class>``), Brier score and
+        calibration error over all samples (group ``all``), then the first three per stratum.
     chance
         By score name, ``UF1`` or ``UF1 (<group>)``: mean, p95 and p.
 
@@ -248,6 +257,7 @@ def scores_from_predictions(
             chance[key] = {"mean": level.mean, "p95": level.p95, "p": level.p}
         if group == "all":
             scores += _class_scores(counts, classes, n_bootstrap, seed)
+            scores += _calibration_scores(predictions, classes, n_bootstrap, seed)
     return tuple(scores), chance
 
 
@@ -260,6 +270,62 @@ def _class_scores(counts: NDArray[np.int64], classes: Sequence[str], n_bootstrap
         low, high = uncertainty.percentile_interval(f1_drawn[:, k]) if len(counts) > 1 else (float("nan"), float("nan"))
         made.append(Score(f"F1 {name}", float(f1[k]), low, high, "all", int(counts[:, k].sum())))
     return made
+
+
+def _probabilities(predictions: Mapping[str, Sequence[Any]], classes: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return the probability of each class ``(n_rows, n_classes)``; None where a model gave none for every row."""
+    columns = [f"probability:{name}" for name in classes]
+    if not all(column in predictions for column in columns):
+        return None
+    values = np.stack([np.asarray(predictions[column], dtype=np.float64) for column in columns], axis=1)
+    # of a class that a fold's training rows lack there is no probability, and a sum other than 1 is none either
+    return values if np.allclose(values.sum(axis=1), 1.0, rtol=0, atol=1e-5) else None
+
+
+def _calibration_scores(
+    predictions: Mapping[str, Sequence[Any]], classes: Sequence[str], n_bootstrap: int, seed: int
+) -> list[Score]:
+    """How far probabilities can be taken at their word, over all rows; nothing where there are none."""
+    found = calibration_of(predictions, classes, n_bootstrap=n_bootstrap, seed=seed)
+    if found is None:
+        return []
+    n = len(predictions["truth"])
+    return [
+        Score("Brier score", found.brier, found.brier_low, found.brier_high, "all", n),
+        Score("calibration error", found.error, found.error_low, found.error_high, "all", n),
+    ]
+
+
+def calibration_of(
+    predictions: Mapping[str, Sequence[Any]], classes: Sequence[str], *, n_bootstrap: int = 10_000, seed: int = 0
+) -> Calibration | None:
+    """
+    Compare the probabilities of recognition with how often they were right.
+
+    Parameters
+    ----------
+    predictions, classes, n_bootstrap, seed
+        As in `scores_from_predictions`, with the columns ``probability:<class>``.
+
+    Returns
+    -------
+    Calibration or None
+        None unless every row has a probability of every class. The calibration error of a resampled set is larger than that
+        of the set, most with few rows, so its interval lies high.
+
+    Examples
+    --------
+    >>> calibration_of({"truth": ["a", "b"], "pred": ["a", "b"], "subject": ["S1", "S2"], "probability:a": [0.9, 0.1],
+    ...                 "probability:b": [0.1, 0.9]}, ["a", "b"]).said
+    (0.9,)
+    """
+    probability = _probabilities(predictions, classes)
+    if probability is None:
+        return None
+    codes = {name: k for k, name in enumerate(classes)}
+    truth = [codes[name] for name in predictions["truth"]]
+    sums = probability / probability.sum(axis=1, keepdims=True)  # stored in single precision by some models
+    return calibration(sums, truth, predictions["subject"], n_draws=n_bootstrap, seed=seed)
 
 
 def confusion_of(result: Result, group: str = "all") -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mmme.interval import Interval
+from mmme.metrics.calibration import Calibration
 from mmme.types import ClockMap, Result
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "group_scores",
     "motion_png",
     "quality",
+    "reliability",
     "signals",
     "spotting_curves",
     "svg",
@@ -135,6 +137,26 @@ def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
         for side in ("left", "bottom"):
             ax.spines[side].set_visible(False)
     axes[0].set_ylabel("true")
+    return svg(figure)
+
+
+def reliability(found: Mapping[str, Calibration]) -> str:
+    """
+    Draw how often predictions of rising confidence were right, one panel per result; the diagonal can be taken at its word.
+
+    Parameters
+    ----------
+    found
+        Calibration by title.
+    """
+    figure, axes = _panel(2.55 * len(found) + 0.5, 2.5, columns=len(found))
+    for ax, (title, one) in zip(axes, found.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=":")
+        ax.plot(one.said, one.right, "o-", color=PALETTE[0], ms=4.5, lw=1.4, mec="white")
+        ax.set(xlim=(0, 1), ylim=(0, 1), title=title, aspect="equal")
+        ax.title.set_fontsize(9)
+        ax.set_xlabel("probability of the predicted class", fontsize=8)
+    axes[0].set_ylabel("share that was right", fontsize=8)
     return svg(figure)
 
 

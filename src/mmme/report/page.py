@@ -15,6 +15,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mmme.config import as_toml, load_config
+from mmme.evaluate import calibration_of
 from mmme.interval import Interval
 from mmme.metrics import recognition
 from mmme.report import figures
@@ -23,6 +24,9 @@ from mmme.types import ClockMap, Result
 __all__ = ["ExampleTrial", "ReportMaterial", "write_report"]
 
 RECOGNITION_SCORES = ("UF1", "UAR", "accuracy")
+CALIBRATION_SCORES = ("Brier score", "calibration error")
+UNIT_SCORES = ("macro F1", "micro F1")
+RATING_SCORES = ("CCC", "correlation")
 SPOTTING_SCORES = ("F1 micro", "F1 macro", "F1 overall")
 
 
@@ -151,6 +155,13 @@ def _confusion_figures(results: Sequence[Result]) -> list[Markup]:
     return [Markup(figures.confusions(matrices, classes)) for classes, matrices in by_classes.items()]  # noqa: S704
 
 
+def _reliability_figure(results: Sequence[Result]) -> str:
+    """One panel for each result whose model gave probabilities."""
+    found = {r.title: calibration_of(r.predictions, r.protocol["classes"], n_bootstrap=2) for r in results}
+    told = {title: one for title, one in found.items() if one is not None}
+    return figures.reliability(told) if told else ""
+
+
 def write_report(material: ReportMaterial, path: Path) -> Path:
     """
     Write one self-contained HTML page: no script, no external file, figures inside.
@@ -168,9 +179,14 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
         The file written.
     """
     recognised = [r for r in material.results if r.task == "recognition"]
+    units = [r for r in material.results if r.task == "action-units"]
+    rated = [r for r in material.results if r.task == "ratings"]
     spotted = [r for r in material.results if r.task == "spotting"]
     drawn = {
         "recognition": figures.forest(recognised, RECOGNITION_SCORES) if recognised else "",
+        "reliability": _reliability_figure(recognised),
+        "units": figures.forest(units, UNIT_SCORES) if units else "",
+        "ratings": figures.forest(rated, RATING_SCORES) if rated else "",
         "spotting": figures.forest(spotted, SPOTTING_SCORES) if spotted else "",
         "evidence": figures.evidence(material.evidence, material.action_units) if material.evidence else "",
         "quality": figures.quality(material.quality, material.quality_subjects) if material.quality else "",
@@ -195,6 +211,8 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
     ).render(
         m=material,
         recognised=recognised,
+        units=units,
+        rated=rated,
         spotted=spotted,
         figures={k: Markup(v) for k, v in drawn.items()},  # noqa: S704 - our own SVG
         confusions=_confusion_figures(recognised),
@@ -202,6 +220,9 @@ def write_report(material: ReportMaterial, path: Path) -> Path:
         examples=examples,
         configs=[(r, as_toml(load_config(r.config["run"]))) for r in material.results[:1] if "run" in r.config],
         recognition_scores=RECOGNITION_SCORES,
+        calibration_scores=CALIBRATION_SCORES,
+        unit_scores=UNIT_SCORES,
+        rating_scores=RATING_SCORES,
         spotting_scores=SPOTTING_SCORES,
     )
     temporary = path.with_name(f".{path.name}.partial")

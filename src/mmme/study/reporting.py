@@ -34,10 +34,10 @@ SHOWN_POINTS = 1500
 def report_of_table(result: Result, path: Path) -> ReportMaterial:
     """Return the material of one evaluated table, which lies at ``path``."""
     table = read_any_table(path, load_config(result.config["run"]))
-    n_subjects = len(set(result.predictions["subject"]))
+    n_subjects, n_rows = len(set(result.predictions["subject"])), len(result.predictions["subject"])
     facts = [
-        ("data", f"{result.dataset['name']}: {len(result.predictions['truth'])} samples of {n_subjects} subjects"),
-        ("classes", _counted(result.predictions["truth"])),
+        ("data", f"{result.dataset['name']}: {n_rows} samples of {n_subjects} subjects"),
+        _target(result),
         ("model", str(result.model["name"])),
         ("protocol", str(result.protocol["description"])),
     ]
@@ -48,6 +48,17 @@ def report_of_table(result: Result, path: Path) -> ReportMaterial:
         results=[result],
         findings=[*check_table(table, _folds(table, result)), *check_result(result)],
     )
+
+
+def _target(result: Result) -> tuple[str, str]:
+    """Say what was predicted, and how often there is each."""
+    if result.task == "action-units":
+        shown = {name: sum(result.predictions[f"truth:{name}"]) for name in result.protocol["labels"]}
+        return ("action units", _counts(shown))
+    if result.task == "ratings":
+        low, high = min(result.predictions["truth"]), max(result.predictions["truth"])
+        return ("ratings", f"{low:g} to {high:g}")
+    return ("classes", _counted(result.predictions["truth"]))
 
 
 def _folds(table: FeatureTable, result: Result) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
