@@ -183,7 +183,7 @@ def _widened(table: FeatureTable, like: FeatureTable) -> FeatureTable:
         table,
         X=np.full((len(table), *like.X.shape[1:]), np.nan, dtype=np.float32),
         columns=like.columns,
-        reason=np.repeat(code[:, None], len(like.columns), axis=1) if like.columns else code,
+        reason=np.repeat(code[:, None], len(like.columns), axis=1) if like.X.ndim == 2 else code,
         reasons=tuple(reasons),
         strata=MappingProxyType({k: v for k, v in table.strata.items() if k != _WHY}),
     )

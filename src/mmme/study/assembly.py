@@ -77,13 +77,13 @@ def model_of(name: str, config: RunConfig) -> Any:
     return make_model(name, {k: v for k, v in asked.items() if v}, random_state=config.seed)
 
 
-def flat(table: FeatureTable) -> FeatureTable:
-    """Return a table whose rows are vectors; a tensor's values are named by their number."""
+def flat(table: FeatureTable, name: str) -> FeatureTable:
+    """Return a table whose rows are vectors; a tensor's values are named by its own name and their number."""
     if table.X.ndim == 2:
         return table
     X = table.X.reshape(len(table), -1)
     reason = np.repeat(table.reason[:, None], X.shape[1], axis=1)
-    return replace(table, X=X, columns=tuple(f"value {k}" for k in range(X.shape[1])), reason=reason)
+    return replace(table, X=X, columns=tuple(f"{name} value {k}" for k in range(X.shape[1])), reason=reason)
 
 
 def _without(tables: Mapping[str, FeatureTable], signal: str) -> dict[str, FeatureTable]:
@@ -166,7 +166,7 @@ def assembled(
             raise ProtocolError(f"{title}: expected columns to join, got a tensor of {', '.join(tensors)}; fuse it late")
         for name, shape in tensors.items():
             parts[name if fusion else next(iter(parts))].set_params(shape=shape)
-        table = joined({name: flat(table) for name, table in used.items()})
+        table = joined({name: flat(table, name) for name, table in used.items()})
         if not fusion:
             parts = dict(zip(used, parts.values(), strict=True))
         estimator = _fusion(used, table, parts, fusion, seed)

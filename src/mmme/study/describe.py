@@ -27,6 +27,7 @@ from mmme.datasets.manifest import MANIFEST
 from mmme.datasets.study import Study, open_study
 from mmme.errors import ConfigError, DataError, unknown_name
 from mmme.evaluate import environment
+from mmme.features.body.network_inputs import BODY_INPUTS, describe_input
 from mmme.features.body.signals import (
     Around,
     Body,
@@ -95,9 +96,10 @@ class Described:
     study
         Where it came from.
     tables
-        Stacked over subjects: ``face`` (the descriptor that is classified), ``body`` and ``body-quality`` have one row per
-        expression, ``body-trials``, ``body-baselines`` and ``quality`` one per trial, ``face-moments`` and ``body-moments``
-        one per moment of a trial; ``au-evidence`` where the run file asks for it.
+        Stacked over subjects: ``face`` (the descriptor that is classified), ``body`` (its columns, or the tensor that its
+        network takes) and ``body-quality`` have one row per expression, ``body-trials``, ``body-baselines`` and ``quality``
+        one per trial, ``face-moments`` and ``body-moments`` one per moment of a trial; ``au-evidence`` where the run file
+        asks for it.
     trials
         Of all subjects.
     clocks
@@ -286,6 +288,9 @@ def _make_body_tables(
     if rows:
         tables.one("body", rows, parameters, lambda: describe_moments(body(), rows))
         tables.one("body-quality", rows, parameters, lambda: describe_quality(body(), rows))
+        kind = takes(config.recognition.body_model)
+        if kind in BODY_INPUTS:
+            tables.one(f"body {kind}", rows, parameters, lambda: describe_input(body(), rows, kind))
     tables.one("body-moments", moments, parameters, lambda: describe_moments(body(), moments))
     tables.one("body-trials", trials, pauses, lambda: describe_spans(body(), trials, baseline_s=baseline_s))
     tables.one("body-baselines", trials, pauses, lambda: describe_baselines(body(), trials, baseline_s=baseline_s))
@@ -382,11 +387,17 @@ def describe_study(
     Raises
     ------
     ConfigError
-        If a descriptor is not known.
+        If a descriptor is not known, or the body's model takes what only a face has.
     """
     for name in _descriptors(config):
         if name not in FACE_DESCRIPTORS:
             raise unknown_name("descriptor of the face", name, FACE_DESCRIPTORS)
+    kind = takes(config.recognition.body_model)
+    if kind != "columns" and kind not in BODY_INPUTS:
+        raise ConfigError(
+            f"recognition.body_model: expected a model of columns, or a network of {', '.join(BODY_INPUTS)}, got "
+            f"'{config.recognition.body_model}', which takes {kind}"
+        )
     jobs = [RecordingJob(study, name, config) for name in open_study(study).recordings]
     outcomes: list[Outcome[RecordingJob, str]] = []
     for outcome in workers.as_completed(describe_recording, jobs):
@@ -423,6 +434,9 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
     if all("face au-evidence" in d["tables"] for d in descriptions.values() if "body" in d["tables"]):
         tables["au-evidence"] = _stacked(study, descriptions, "face au-evidence")
     tables["face"] = classified(_stacked(study, descriptions, f"face {config.recognition.face}"), config)
+    kind = takes(config.recognition.body_model)
+    if kind in BODY_INPUTS:
+        tables["body"] = _stacked(study, descriptions, f"body {kind}")
     trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
     findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])
     opened = open_study(study)

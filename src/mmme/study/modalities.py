@@ -63,12 +63,13 @@ def signal_of(column: str) -> str:
 
 
 def only_columns(table: FeatureTable, columns: Sequence[int]) -> FeatureTable:
-    """Table of the columns at these positions; `ConfigError` when none is left."""
+    """Table of the columns (of a tensor, the channels) at these positions; `ConfigError` when none is left."""
     if not len(columns):
         raise ConfigError("feature table: expected at least one column to be left, got none; leave fewer signals out")
     places = np.asarray(columns, dtype=np.intp)
     names = tuple(table.columns[k] for k in places)
-    return replace(table, X=table.X[:, places], columns=names, reason=table.reason[:, places])
+    reason = table.reason[:, places] if table.reason.ndim == 2 else table.reason
+    return replace(table, X=table.X[:, places], columns=names, reason=reason)
 
 
 def by_signal(table: FeatureTable) -> dict[str, FeatureTable]:

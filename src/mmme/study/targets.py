@@ -169,7 +169,7 @@ def recognise_ratings(
     rated = np.isfinite(values)
     if not rated.any():
         raise ProtocolError(f"{title}: expected rows with {config.rows.target}, got none of {len(rated)}")
-    together = joined({name: flat(table) for name, table in tables.items()})
+    together = joined({name: flat(table, name) for name, table in tables.items()})
     name = config.recognition.regressor
     made = Assembled(together, make_regressor(name, random_state=config.seed), dict.fromkeys(tables, name))
     return evaluate.run_ratings(

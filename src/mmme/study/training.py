@@ -106,6 +106,11 @@ def train_study(
         raise ProtocolError(f"training from {source}: expected physiology in the study, got none; use --from face")
     parts = MODALITIES if source == "both" else (source,)
     tables = {name: described.tables[name] for name in parts}
+    if "body" in tables and tables["body"].X.ndim > 2:
+        raise ConfigError(
+            f"recognition.body_model: expected a model of columns to train, got '{config.recognition.body_model}'; "
+            "networks of the body can be evaluated, not yet applied to a new recording"
+        )
     if source == "both" and config.recognition.weigh_by_quality:
         tables["body-quality"] = described.tables["body-quality"]
     chosen = {"face": config.recognition.model, "body": config.recognition.body_model}

@@ -25,7 +25,7 @@ class FeatureTable:
     X : (n_trials, n_features) or (n_trials, ...) float32
         Feature values, NaN where a feature could not be computed; network inputs are tensors of the same kind.
     columns
-        One name per feature; empty for tensors.
+        One name per feature; of tensors one per channel (the first axis of a row), or none.
     trial_ids
         One unique row name each: a trial, or ``<trial>#<k>`` for the k-th expression in it.
     subjects, stimuli, labels
@@ -112,6 +112,8 @@ class FeatureTable:
             faults.append("expected a subject in every row, got blanks; without subjects no honest split exists")
         if self.X.ndim == 2 and len(self.columns) != self.X.shape[1]:
             faults.append(f"expected {self.X.shape[1]} column names, got {len(self.columns)}")
+        if self.X.ndim > 2 and self.columns and len(self.columns) != self.X.shape[1]:
+            faults.append(f"expected {self.X.shape[1]} names of channels, got {len(self.columns)}")
         if len(set(self.columns)) != len(self.columns):
             faults.append("column names repeat")
         expected = self.X.shape if self.X.ndim == 2 else self.X.shape[:1]

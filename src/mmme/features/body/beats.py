@@ -25,6 +25,7 @@ __all__ = [
     "Beats",
     "beat_reasons",
     "beats_from",
+    "course_at",
     "interval_spectra",
     "log_ratio",
     "mean_per_window",
@@ -178,7 +179,21 @@ def rate_course(beats: Beats, windows: Windows) -> NDArray[np.float64]:
     Rows are NaN where fewer than two intervals were accepted in the recording.
     """
     n = max(2, round(windows.duration_s * COURSE_HZ))
-    at = windows.start_s[:, None] + (np.arange(n) + 0.5) * (windows.duration_s / n)
+    return course_at(beats, windows.start_s[:, None] + (np.arange(n) + 0.5) * (windows.duration_s / n))
+
+
+def course_at(beats: Beats, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Rate [1/min] at given times [s], of any shape: straight lines between the middles of accepted intervals.
+
+    All are NaN where fewer than two intervals were accepted in the recording.
+
+    Examples
+    --------
+    >>> beats = Beats(np.array([0.0, 1.0, 2.0, 2.5]), np.array([True, True, True]))
+    >>> course_at(beats, np.array([0.5, 1.5, 2.25])).tolist()
+    [60.0, 60.0, 120.0]
+    """
     if beats.accepted.sum() < 2:
         return np.full(at.shape, np.nan)
     middle = (beats.t_s[:-1] + 0.5 * beats.interval_s)[beats.accepted]

@@ -36,6 +36,7 @@ __all__ = [
     "BodySettings",
     "body_columns",
     "body_features",
+    "columns_of_signal",
     "describe_baselines",
     "describe_moments",
     "describe_quality",
@@ -422,7 +423,7 @@ def _described(body: Body, samples: Sequence[Sample], groups_of: Callable[[str],
     origin: dict[str, str] = {}
     for signal in body.settings.signals:
         groups = groups_of(signal)
-        parts = [(rows, _of_signal(body, signal, occasions)) for rows, occasions in groups]
+        parts = [(rows, columns_of_signal(body, signal, occasions)) for rows, occasions in groups]
         columns |= _assembled(_columns_of(signal, body.settings), parts, len(samples))
         if signal in body.signals:
             origin |= _origin(signal, body.signals[signal])
@@ -456,8 +457,8 @@ def _assembled(
     return columns
 
 
-def _of_signal(body: Body, signal: str, occasions: Occasions) -> dict[str, Column]:
-    """Columns of one signal, in order."""
+def columns_of_signal(body: Body, signal: str, occasions: Occasions) -> dict[str, Column]:
+    """Columns of one signal in the given windows, in order; those of a signal that was not recorded say so."""
     names = _columns_of(signal, body.settings)
     n = len(occasions)
     if signal not in body.signals:
