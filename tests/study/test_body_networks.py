@@ -48,7 +48,7 @@ def table_of(burst_uv):
     return stack(tables)
 
 
-@pytest.mark.parametrize(("burst_uv", "found"), [(20.0, True), (0.0, False)])
+@pytest.mark.parametrize(("burst_uv", "found"), [(40.0, True), (0.0, False)])
 def test_eegnet_finds_a_planted_burst_and_nothing_else(burst_uv, found):
     """Leaving one subject out: a burst is recognised far above chance; without one the level of chance is not left."""
     model = make_model("eegnet", {"epochs": 20, "batch_size": 16}, random_state=0)
