@@ -1,5 +1,7 @@
 """Networks on a body: a planted burst is found and noise is not, and a study is evaluated from tensors to weights."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -73,10 +75,12 @@ def config_of(model, **recognition):
 def test_a_study_is_evaluated_with_a_network_of_the_body(study, tmp_path):
     """Windows of the body are recognised alone and fused late, with weights and without each signal; early says why not."""
     config = config_of("cnn-1d", fusion=["early", "product"], leave_one_out=True)
+    study = shutil.copytree(study, tmp_path / "study")  # what is made here is nobody else's to find
     names = [str(o.value) for o in describe_study(study, config, workers=Workers())]
     described = gather(study, names, config)
     assert described.tables["body"].X.shape[1:] == (5, 112)
-    made = evaluate_study(described, tmp_path, Run(config, Workers()))
+    (tmp_path / "out").mkdir()
+    made = evaluate_study(described, tmp_path / "out", Run(config, Workers()))
     titles = {r.title for r in made.results if r.task == "recognition"}
     assert {"body", "face + body, product", "face + body, product, without eda"} <= titles
     both = next(r for r in made.results if r.title == "face + body, product")

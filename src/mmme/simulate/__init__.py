@@ -13,9 +13,10 @@ from mmme.simulate.clocks import DeviceClock, draw_clocks, draw_schedule
 from mmme.simulate.devices import BIOPAC_LABELS, BIOPAC_UNITS, write_acqknowledge_mat, write_eeglab
 from mmme.simulate.expressions import TrueExpression, draw_expressions, expression_amplitude
 from mmme.simulate.faces import ACTION_UNITS, Face, au_field, make_face
+from mmme.simulate.long_recording import LongRecording, long_recording
 from mmme.simulate.plan import StudyPlan
 from mmme.simulate.pulse import SKIN_TONES, PulseTruth, simulate_pulse_clip
-from mmme.simulate.render import Sway, draw_sway, render_frames, write_frames
+from mmme.simulate.render import Sway, Turn, draw_sway, render_frames, write_frames
 from mmme.simulate.responses import Response, draw_responses
 from mmme.simulate.session import SessionJob, draw_blinks, simulate_session, true_frame_times
 from mmme.simulate.stimuli import STIMULI, Stimulus, choose_stimuli
@@ -34,6 +35,7 @@ __all__ = [
     "DeviceClock",
     "Face",
     "FrameLog",
+    "LongRecording",
     "PulseTruth",
     "Response",
     "SessionJob",
@@ -41,6 +43,7 @@ __all__ = [
     "StudyPlan",
     "Sway",
     "TrueExpression",
+    "Turn",
     "au_field",
     "choose_stimuli",
     "draw_blinks",
@@ -57,6 +60,7 @@ __all__ = [
     "emg_mv",
     "expression_amplitude",
     "frame_names",
+    "long_recording",
     "make_face",
     "ppg_v",
     "render_frames",

@@ -14,15 +14,41 @@ from mmme.errors import DataError
 from mmme.simulate.expressions import TrueExpression, expression_amplitude
 from mmme.simulate.faces import Face, au_field
 
-__all__ = ["Sway", "draw_sway", "eyelid_closure", "head_inverse", "render_frames", "write_frames"]
+__all__ = ["Sway", "Turn", "draw_sway", "eyelid_closure", "head_inverse", "render_frames", "write_frames"]
 
 _NOISE_TILES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """
+    A quick movement of the head, there and back.
+
+    Parameters
+    ----------
+    start_s, length_s
+        When, and how long both take [s].
+    x_px, y_px, rotation_rad
+        How far it goes.
+    """
+
+    start_s: float
+    length_s: float
+    x_px: float
+    y_px: float
+    rotation_rad: float
+
+    def at(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return x [px], y [px], rotation [rad] and light (none) at times ``t``, shape (n, 4)."""
+        phase = np.clip((t - self.start_s) / self.length_s, 0, 1)
+        share = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
+        return np.asarray(share[:, None] * np.array([self.x_px, self.y_px, self.rotation_rad, 0.0]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sway:
     """
-    Slow movement of the head and drift of the light, each a sum of sines of true time.
+    Slow movement of the head and drift of the light, each a sum of sines of true time; and quick turns, if any.
 
     Parameters
     ----------
@@ -32,16 +58,23 @@ class Sway:
         Phases [rad] for x, y, rotation and light.
     size : (4, n_sines) float64
         Amplitudes: x and y [px], rotation [rad], light [relative].
+    turns
+        Quick movements.
     """
 
     hz: NDArray[np.float64]
     phase: NDArray[np.float64]
     size: NDArray[np.float64]
+    turns: tuple[Turn, ...] = ()
 
     def at(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return x [px], y [px], rotation [rad] and relative light at times ``t``, shape (n, 4)."""
         angle = 2 * np.pi * self.hz[None, None, :] * t[:, None, None] + self.phase[None]
-        return np.asarray((np.sin(angle) * self.size[None]).sum(axis=2))
+        slow = (np.sin(angle) * self.size[None]).sum(axis=2)
+        for turn in self.turns:
+            if turn.start_s < t[-1] and turn.start_s + turn.length_s > t[0]:
+                slow = slow + turn.at(t)
+        return np.asarray(slow)
 
 
 def draw_sway(rng: np.random.Generator, head_motion_px: float) -> Sway:
