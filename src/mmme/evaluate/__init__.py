@@ -8,6 +8,7 @@ subjects only, and compute scores from the stored predictions alone.
 from mmme.evaluate.environment import environment
 from mmme.evaluate.leaks import Audit, audit, check_table
 from mmme.evaluate.presence import run_presence
+from mmme.evaluate.proposing import courses_of, run_proposals
 from mmme.evaluate.protocols import PROTOCOLS, Protocol, Split, check_estimator, check_split, splits
 from mmme.evaluate.ratings import run_ratings
 from mmme.evaluate.recognition import (
@@ -40,12 +41,14 @@ __all__ = [
     "check_table",
     "compare",
     "confusion_of",
+    "courses_of",
     "environment",
     "load_result",
     "over_seeds",
     "rescore",
     "run",
     "run_presence",
+    "run_proposals",
     "run_ratings",
     "run_spotting",
     "save_result",

@@ -26,7 +26,7 @@ from mmme.metrics.spotting import match, pooled
 from mmme.types import KINDS, FeatureTable, Result
 from mmme.workers import Workers
 
-__all__ = ["Curves", "Decode", "run_spotting"]
+__all__ = ["Curves", "Decode", "Truth", "run_spotting", "spotting_columns", "video_subjects"]
 
 # Likelihoods differ in scale between kinds and models, quantiles do not; events fill a small part of a recording.
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9975, 0.999)
@@ -164,7 +164,7 @@ def _spot_fold(job: _Job) -> _FoldOutcome:
     return _FoldOutcome(likelihood, spotted, threshold, half_width)
 
 
-def _video_subjects(
+def video_subjects(
     table: FeatureTable,
     times_s: NDArray[np.float64],
     videos: NDArray[np.str_],
@@ -287,7 +287,7 @@ def run_spotting(
             f"spotting: expected a protocol that keeps subjects apart (loso, subject-kfold), got {protocol.name}"
         )
     at, which = np.asarray(times_s, dtype=np.float64), np.asarray(videos, dtype=np.str_)
-    subject_of = _video_subjects(table, at, which, spans, truth, kinds)
+    subject_of = video_subjects(table, at, which, spans, truth, kinds)
     if len(set(subject_of.values())) < 3:
         raise ProtocolError(
             f"spotting needs at least 3 subjects, one to test and two to choose on, got {len(set(subject_of.values()))}"
@@ -310,7 +310,7 @@ def run_spotting(
         for split in folds
     ]
     outcomes = over_folds(_spot_fold, jobs, [s.name for s in folds], workers=workers, progress=progress)
-    predictions, coded = _columns(folds, outcomes, subject_of, truth)
+    predictions, coded = spotting_columns(folds, [o.spotted for o in outcomes], subject_of, truth)
     described = {
         "name": protocol.name,
         "description": protocol.description,
@@ -344,13 +344,17 @@ def run_spotting(
     return result, _curves(folds, outcomes, which, at, kinds)
 
 
-def _columns(
-    folds: Sequence[Split], outcomes: Sequence[_FoldOutcome], subject_of: Mapping[str, str], truth: Truth
+def spotting_columns(
+    folds: Sequence[Split],
+    spotted_in: Sequence[Sequence[tuple[str, str, float, float, float]]],
+    subject_of: Mapping[str, str],
+    truth: Truth,
 ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """Arrange what was spotted in each fold (video, kind, start, stop, score) and what was coded as columns of a Result."""
     spotted = [
         (video, subject_of[video], kind, start, stop, score, split.name)
-        for split, outcome in zip(folds, outcomes, strict=True)
-        for video, kind, start, stop, score in outcome.spotted
+        for split, found in zip(folds, spotted_in, strict=True)
+        for video, kind, start, stop, score in found
     ]
     coded = [
         (video, subject_of[video], kind, float(i.start), float(i.stop))

@@ -24,6 +24,7 @@ from mmme.types.finding import CODES, Finding, Level, listed
 from mmme.types.folds import FoldPrediction, FoldwiseEstimator, Rows
 from mmme.types.recording import ClockMap, Markers, Reading, Recording, Samples, Source, StoredSamples, Stream, Timeline
 from mmme.types.result import Result, Score
+from mmme.types.spotting import Course, Proposal, Spotter
 from mmme.types.table import FeatureTable
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ClockMap",
     "CodedEvent",
     "CodingRow",
+    "Course",
     "Expression",
     "FeatureTable",
     "Finding",
@@ -43,6 +45,7 @@ __all__ = [
     "Level",
     "Markers",
     "Moment",
+    "Proposal",
     "Reading",
     "Recording",
     "Result",
@@ -51,6 +54,7 @@ __all__ = [
     "Samples",
     "Score",
     "Source",
+    "Spotter",
     "StoredSamples",
     "Stream",
     "Timeline",

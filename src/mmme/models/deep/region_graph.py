@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmme.features.face.regions import REGIONS
 from mmme.models.deep.layers import Dropout
 
-__all__ = ["JOINED", "PLACES", "RegionGraph", "RegionGraphOfFlow"]
+__all__ = ["JOINED", "PLACES", "RegionGraph", "RegionGraphOfFlow", "region_prior"]
 
 NAMES = tuple(REGIONS)
 #: Regions that action units move together; the other side of the face is joined likewise.
@@ -58,7 +58,8 @@ BOX = 0.25  # side of a region, as a share of the face
 CELLS = 2  # each region of an image is averaged over so many cells in each direction
 
 
-def _prior() -> Tensor:
+def region_prior() -> Tensor:
+    """Join regions that action units move together, and each with itself, ``(n_regions, n_regions)``."""
     joined = torch.eye(len(NAMES))
     for one, other in JOINED:
         a, b = NAMES.index(one), NAMES.index(other)
@@ -72,7 +73,7 @@ class _Graph(nn.Module):
     def __init__(self, inputs: int, n_classes: int, width: int) -> None:
         super().__init__()
         self.prior: Tensor
-        self.register_buffer("prior", _prior(), persistent=False)
+        self.register_buffer("prior", region_prior(), persistent=False)
         self.change = nn.Parameter(torch.zeros(len(NAMES), len(NAMES)))
         self.layers = nn.ModuleList([nn.Linear(inputs, width), nn.Linear(width, width)])
         self.own = nn.ModuleList([nn.Linear(inputs, width), nn.Linear(width, width)])
