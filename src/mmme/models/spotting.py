@@ -20,7 +20,7 @@ from mmme.features.face.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 
-__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "spot", "spot_at"]
+__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "speaking", "speaking_s", "spot", "spot_at"]
 
 MICRO_MAX_S = 0.5
 #: Mean of the strongest regions; a broad smile moves the corners of the mouth by about 8 px of a 128-px face.
@@ -29,6 +29,11 @@ MOST_PX = 10.0
 RESOLVED_S = 0.25
 #: Reaches at which an apex is looked for: half of a short, of a long micro-expression, and of a macro-expression.
 APEX_REACHES_S = (0.15, 0.25, 0.6, 1.2)
+#: Regions that speech moves.
+SPEAKING = frozenset({"mouth-right", "mouth-left", "lip-upper", "lip-lower", "chin"})
+#: A mouth that moves at least so often, no two moves farther apart [s], speaks; looked at over this reach [s], and so far
+#: beyond its first and last move [s]. Syllables come 3 to 6 times a second.
+SYLLABLES, APART_S, SYLLABLE_REACH_S, BESIDE_S = 4, 0.6, 0.1, 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ def spot(
             f"got noise {noise}, {floor_px} and {max_px} px, {min_s} and {max_s} s"
         )
     beyond = _beyond(curve, max_px)
+    spoken = speaking(curve, noise=noise, floor_px=floor_px)
     found: list[Spotted] = []
     for reach in APEX_REACHES_S:
         regions = curve.bump(reach)
@@ -120,7 +126,10 @@ def spot(
         for peak in find_peaks(np.pad(level, 1), height=threshold)[0] - 1:
             candidate = _around(curve, int(peak), regions[peak], float(level[peak]), reach)
             around = (curve.t >= candidate.onset - reach) & (curve.t <= candidate.offset + reach)
-            if min_s <= candidate.offset - candidate.onset <= max_s and not beyond[around].any():
+            if not min_s <= candidate.offset - candidate.onset <= max_s or beyond[around].any():
+                continue
+            within = (curve.t >= candidate.onset) & (curve.t <= candidate.offset)
+            if not spoken[within].any() or not _of_the_mouth(candidate):
                 found.append(candidate)
     kept: list[Spotted] = []
     for candidate in sorted(found, key=lambda s: -s.score):
@@ -174,6 +183,61 @@ def spot_at(curve: MotionCurve, apex_s: float, *, kind: Kind | None = None) -> S
         raise DataError(f"apex at {apex_s:g} s: expected a face there and around, got none")
     score, reach, bump = max(seen, key=lambda one: one[0])
     return replace(_around(curve, peak, bump, score, reach), apex=float(apex_s))
+
+
+def speaking(curve: MotionCurve, *, noise: float = 4.0, floor_px: float = 0.25) -> NDArray[np.bool_]:
+    """
+    Mark the moments at which a mouth moves again and again, as in speech.
+
+    What the mouth does there is no expression to `spot`; an expression of the mouth that falls into speech is lost with it,
+    one of the brows, eyes or cheeks is not.
+
+    Parameters
+    ----------
+    curve
+        Of the video; without regions of the mouth nothing is marked.
+    noise, floor_px
+        As in `spot`.
+
+    Returns
+    -------
+    (k,) bool
+
+    Examples
+    --------
+    >>> t = np.arange(0, 6, 1 / 30)
+    >>> moved = np.zeros((len(t), 3, 2))
+    >>> moved[:, :, 1] = np.where((t > 2) & (t < 4), np.sin(2 * np.pi * 4 * t), 0)[:, None]
+    >>> said = speaking(MotionCurve(t, moved, ("chin", "lip-lower", "lip-upper")))
+    >>> bool(said[t < 1.5].any()), bool(said[(t > 2.2) & (t < 3.8)].all())
+    (False, True)
+    """
+    mouth = [k for k, name in enumerate(curve.names) if name in SPEAKING]
+    marked = np.zeros(len(curve.t), dtype=bool)
+    if len(mouth) < STRONGEST:
+        return marked
+    level = strongest(curve.bump(SYLLABLE_REACH_S)[:, mouth])
+    seen = np.isfinite(level)
+    if not seen.any():
+        return marked
+    level = np.where(seen, level, 0.0)
+    # half of what is asked of an expression: a weak syllable between strong ones is one of them
+    threshold = 0.5 * max(floor_px, noise * float(np.median(level[seen])))
+    at = curve.t[find_peaks(np.pad(level, 1), height=threshold)[0] - 1]
+    for group in np.split(at, np.flatnonzero(np.diff(at) > APART_S) + 1):
+        if len(group) >= SYLLABLES:
+            marked |= (curve.t >= group[0] - BESIDE_S) & (curve.t <= group[-1] + BESIDE_S)
+    return marked
+
+
+def speaking_s(curve: MotionCurve) -> float:
+    """Return the seconds in which the mouth speaks, where its movements are no expressions."""
+    return float(curve.t[-1] - curve.t[0]) / max(1, len(curve.t) - 1) * float(np.sum(speaking(curve)))
+
+
+def _of_the_mouth(candidate: Spotted) -> bool:
+    """Tell whether most of what moved is moved by speech as well."""
+    return 2 * sum(name in SPEAKING for name in candidate.regions) > len(candidate.regions)
 
 
 def _beyond(curve: MotionCurve, max_px: float) -> NDArray[np.bool_]:

@@ -21,10 +21,14 @@ __all__ = ["LongRecording", "long_recording"]
 STRETCHES_S = ((0.0, 20.0), (20.0, 40.0))
 DISTURBED_S = (40.0, 60.0)
 #: Speech: seconds a burst lasts, syllables per second, size of a syllable [px].
-SPEECH_S, SYLLABLES_HZ, SYLLABLE_PX = (2.0, 5.0), (3.0, 5.5), (0.6, 1.8)
+SPEECH_S, SYLLABLES_HZ, SYLLABLE_PX = (2.0, 7.0), (3.0, 5.5), (0.6, 1.8)
 SPOKEN = (("AU25", "AU26"), ("AU25", "AU26"), ("AU25",), ("AU18",), ("AU20", "AU25"), ("AU24",))
 #: Turns: seconds there and back, size [px of a frame of 128 px], rotation [rad].
 TURN_S, TURN_PX, TURN_RAD = (0.8, 2.5), 8.0, 0.08
+#: Share of bursts of speech, and of turns, during which a micro-expression comes; its seconds.
+DURING, DURING_S = 0.5, (0.25, 0.48)
+#: Expressions are as strong as `draw_expressions` makes them, times a factor between this and 1, drawn on a log scale.
+FAINTEST = 0.4
 CHUNK = 512
 
 
@@ -88,6 +92,23 @@ def _speech(rng: np.random.Generator, start_s: float, stop_s: float) -> tuple[Tr
     return tuple(said)
 
 
+def _fainter(rng: np.random.Generator, event: TrueExpression) -> TrueExpression:
+    """Some expressions hardly show."""
+    return replace(event, amplitude_px=event.amplitude_px * float(np.exp(rng.uniform(np.log(FAINTEST), 0.0))))
+
+
+def _during(rng: np.random.Generator, span: Interval, scale: float) -> tuple[TrueExpression, ...]:
+    """In some cases a micro-expression of any emotion while something else goes on."""
+    present = rng.random() < DURING
+    emotion = str(rng.choice(list(AU_SETS)))
+    aus = AU_SETS[emotion][int(rng.integers(len(AU_SETS[emotion])))]
+    length = min(float(rng.uniform(*DURING_S)), span.duration_s)
+    onset = span.start + float(rng.random()) * (span.duration_s - length)
+    apex, size = onset + length * float(rng.uniform(0.38, 0.58)), float(rng.uniform(0.5, 1.3)) * scale
+    made = _fainter(rng, TrueExpression("micro", emotion, aus, onset, apex, onset + length, size))
+    return (made,) if present else ()
+
+
 def long_recording(
     seed: int,
     *,
@@ -104,7 +125,8 @@ def long_recording(
     Draw a recording of one subject.
 
     In every minute there are two stretches of 20 s in which expressions come (each with a micro-expression in 85 % and a
-    macro-expression in 45 %, as in `draw_expressions`), and one with a burst of speech and a turn of the head. Blinks and
+    macro-expression in 45 %, as in `draw_expressions`), and one with a burst of speech and a turn of the head, each with a
+    micro-expression during it in half of the cases. Many expressions are faint: down to 0.4 of the usual size. Blinks and
     sway go on throughout. The head moves in the plane of the picture only.
 
     Parameters
@@ -151,20 +173,22 @@ def long_recording(
         at = 60.0 * minute
         for first, last in STRETCHES_S:
             emotion = str(rng.choice(list(AU_SETS)))
-            events += draw_expressions(rng, emotion, Interval(at + first, at + last), scale=expressiveness)
+            drawn = draw_expressions(rng, emotion, Interval(at + first, at + last), scale=expressiveness)
+            events += [_fainter(rng, event) for event in drawn]
         start = at + DISTURBED_S[0] + float(rng.uniform(1, 8))
         burst = Interval(start, start + float(rng.uniform(*SPEECH_S)))
         said += _speech(rng, burst.start, burst.stop)
         spoken.append(burst)
-        turned.append(
-            Turn(
-                burst.stop + float(rng.uniform(0.5, 3)),
-                float(rng.uniform(*TURN_S)),
-                float(rng.uniform(-1, 1)) * TURN_PX * scale,
-                float(rng.uniform(-0.6, 0.6)) * TURN_PX * scale,
-                float(rng.uniform(-1, 1)) * TURN_RAD,
-            )
+        turn = Turn(
+            burst.stop + float(rng.uniform(0.6, 3)),
+            float(rng.uniform(*TURN_S)),
+            float(rng.uniform(-1, 1)) * TURN_PX * scale,
+            float(rng.uniform(-0.6, 0.6)) * TURN_PX * scale,
+            float(rng.uniform(-1, 1)) * TURN_RAD,
         )
+        turned.append(turn)
+        events += _during(rng, burst, expressiveness)
+        events += _during(rng, Interval(turn.start_s, turn.start_s + turn.length_s), expressiveness)
     return LongRecording(
         t=np.arange(round(60 * minutes * fps)) / fps,
         face=face,
