@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, benchmark, coding, data, demo, magnify, predict, pulse, results, sharing, spot
+from mmme.cli import agreement, benchmark, coding, data, demo, magnify, predict, pulse, results, score, sharing, spot
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -30,6 +30,7 @@ for _verb in (
     results.features,
     results.evaluate,
     benchmark.benchmark,
+    score.score,
     results.rerun,
     results.report,
     predict.train,

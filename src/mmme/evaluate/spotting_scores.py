@@ -144,7 +144,8 @@ def spotting_scores(
         added up; minutes counted once), and ``AP`` for each kind, for example ``F1 micro``. AP ranks what was spotted,
         so its recall ends where the chosen threshold ended. ``n`` counts coded intervals.
     chance
-        For ``F1 <kind>`` and ``F1 overall``: mean, p95 and p of as many and as long intervals at random places.
+        For ``F1 <kind>`` and ``F1 overall``: mean, p95 and p of as many and as long intervals at random places; empty
+        without draws.
 
     Raises
     ------
@@ -222,6 +223,8 @@ def _chance(
     n_draws: int,
     seed: int,
 ) -> dict[str, dict[str, float]]:
+    if not n_draws:
+        return {}
     spans = {v["video"]: Interval(v["start_s"], v["stop_s"]) for v in videos}
     rng = np.random.default_rng(seed)
     tp = {group: np.zeros(n_draws) for group in by_group}

@@ -93,7 +93,7 @@ def _speech(rng: np.random.Generator, start_s: float, stop_s: float) -> tuple[Tr
 
 
 def _fainter(rng: np.random.Generator, event: TrueExpression) -> TrueExpression:
-    """Some expressions hardly show."""
+    """Make it weaker by chance: some expressions hardly show."""
     return replace(event, amplitude_px=event.amplitude_px * float(np.exp(rng.uniform(np.log(FAINTEST), 0.0))))
 
 
