@@ -71,6 +71,19 @@ def test_benchmark_goes_on_and_repeats(images, tmp_path):
         assert differences(stored, rerun(stored, out / stored.dataset["folder"], workers=Workers())) == ""
 
 
+def test_the_table_of_what_is_ready(images, tmp_path):
+    """Nothing is run: models have as many seeds as the folder holds, those without any are not in the table."""
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match="got none that is ready"):
+        benchmark_recognition(images, out, FEW, models=("svm-linear",), ready=True, workers=Workers())
+    benchmark_recognition(images, out, FEW, models=("svm-linear", "svm-rbf"), workers=Workers())
+    rows = benchmark_recognition(
+        images, out, FEW, models=("svm-linear", "svm-rbf", "ststnet"), ready=True, workers=Workers()
+    )
+    assert {row.model: row.seeds for row in rows} == {"svm-linear": 1, "svm-rbf": 1}
+    assert len(list(out.glob("*.result.json"))) == 2
+
+
 def test_seeds_and_comparison(images, tmp_path):
     """The score of seeds is their mean; models are compared on the same rows, one seed against many."""
     benchmark_recognition(images, tmp_path / "out", FEW, models=("svm-linear", "forest"), seeds=2, workers=Workers())

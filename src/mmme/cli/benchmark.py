@@ -34,6 +34,7 @@ def benchmark() -> None:
 )
 @click.option("--models", help="Names with commas between. [default: all that can read the table]")
 @click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True, help="Of models with randomness.")
+@click.option("--ready", is_flag=True, help="Run nothing; make the table of what is in the folder already.")
 @run_option
 @json_option
 @work_options
@@ -43,6 +44,7 @@ def recognition(
     out: Path,
     models: str | None,
     seeds: int,
+    ready: bool,
     run_file: Path | None,
     as_json: bool,
     jobs: int,
@@ -64,7 +66,9 @@ def recognition(
     config = load_config(run_file)
     chosen = tuple(name.strip() for name in (models or "").split(",") if name.strip())
     with Workers(jobs, scheduler) as workers, progress(quiet=quiet) as step:
-        rows = benchmark_recognition(table, out, config, models=chosen, seeds=seeds, workers=workers, step=step)
+        rows = benchmark_recognition(
+            table, out, config, models=chosen, seeds=seeds, ready=ready, workers=workers, step=step
+        )
     if as_json:
         print_json({"rows": [asdict(row) for row in rows], "table": str(out / "recognition.json")})
         return

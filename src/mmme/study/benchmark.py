@@ -104,6 +104,7 @@ def benchmark_recognition(
     *,
     models: Sequence[str] = (),
     seeds: int = 10,
+    ready: bool = False,
     workers: Workers,
     step: Callable[[str, int, int], None] | None = None,
 ) -> tuple[BenchmarkRow, ...]:
@@ -122,6 +123,8 @@ def benchmark_recognition(
         Names; all that can read the table by default.
     seeds
         Of models in which something is random.
+    ready
+        Run nothing; make the table of what is in the folder. Rows then tell how many seeds each model has.
     workers
         Where models run, each on one core.
     step
@@ -135,7 +138,7 @@ def benchmark_recognition(
     Raises
     ------
     ConfigError
-        If a model is not known or cannot read the table, or there is no seed.
+        If a model is not known or cannot read the table, there is no seed, or nothing is ready.
     ProtocolError
         After all were tried, if any model failed; the others are in the folder.
     """
@@ -157,6 +160,10 @@ def benchmark_recognition(
         if k == 0 or name in IS_RANDOM or name in NETWORKS_TAKE
     ]
     left = [job for job in jobs if not _is_done(job, out)]
+    if ready:
+        jobs, left = [job for job in jobs if job not in left], []
+        if not jobs:
+            raise ConfigError("benchmark: expected runs of this table and run file in the folder, got none that is ready")
     faults, done = [], len(jobs) - len(left)
     for outcome in workers.as_completed(_evaluated, left):
         if outcome.value is None:
