@@ -113,7 +113,7 @@ def spot(
             f"got noise {noise}, {floor_px} and {max_px} px, {min_s} and {max_s} s"
         )
     beyond = _beyond(curve, max_px)
-    spoken = speaking(curve, noise=noise, floor_px=floor_px)
+    spoken = speaking(curve)  # what counts as speech does not depend on how faint an expression is asked for
     found: list[Spotted] = []
     for reach in APEX_REACHES_S:
         regions = curve.bump(reach)

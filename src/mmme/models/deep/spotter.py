@@ -50,12 +50,12 @@ Floats = NDArray[np.float32]
 
 def course_inputs(course: Course) -> Floats:
     """
-    Turn a course into what the network reads: values less their slow part, their steps, and whether they are known.
+    Turn a course into what the network reads: values less their slow part, their steps, and how many are known.
 
     Returns
     -------
     (2 * n_columns + 1, n) float32
-        Unknown values are 0 there, and the last row is 0.
+        Unknown values are 0 there; the last row is the share of columns that are known.
 
     Examples
     --------
@@ -64,17 +64,17 @@ def course_inputs(course: Course) -> Floats:
     ((3, 5), [1.0, 1.0, 1.0, 0.0, 1.0])
     """
     X = np.asarray(course.X, dtype=np.float64)
-    known = np.isfinite(X).all(axis=1)
-    filled = np.where(known[:, None], X, 0.0)
+    known = np.isfinite(X)
+    filled = np.where(known, X, 0.0)
     width = max(3, 2 * round(0.5 * SLOW_S / max(course.step_s, 1e-9)) + 1)
-    share = uniform_filter1d(known.astype(np.float64), width, mode="nearest")
-    slow = uniform_filter1d(filled, width, axis=0, mode="nearest") / np.maximum(share, 1e-9)[:, None]
-    level = np.where(known[:, None], filled - slow, 0.0)
-    both = known[1:] & known[:-1]
+    share = uniform_filter1d(known.astype(np.float64), width, axis=0, mode="nearest")
+    slow = uniform_filter1d(filled, width, axis=0, mode="nearest") / np.maximum(share, 1e-9)
+    level = np.where(known, filled - slow, 0.0)
     steps = np.zeros_like(level)
     # per 1/30 s, so that the same motion has the same step at every rate
-    steps[1:] = np.where(both[:, None], np.diff(filled, axis=0), 0.0) / max(course.step_s * 30.0, 1e-9)
-    return np.concatenate([level.T, steps.T, known[None]]).astype(np.float32)
+    both = known[1:] & known[:-1]
+    steps[1:] = np.where(both, np.diff(filled, axis=0), 0.0) / max(course.step_s * 30.0, 1e-9)
+    return np.concatenate([level.T, steps.T, known.mean(axis=1)[None]]).astype(np.float32)
 
 
 def _targets(course: Course, coded: Sequence[tuple[str, Interval]], usual_s: Mapping[Kind, float]) -> Floats:
@@ -208,9 +208,11 @@ class NetworkSpotter(BaseEstimator):
         known = np.concatenate([x[:-1, x[-1] > 0] for x in inputs], axis=1).astype(np.float64)
         if not known.size:
             raise DataError("spotter: expected at least one moment with values, got none")
-        # expressions are rare and large: the usual size of a column is that of its middle, not of its tails
-        spread = np.median(np.abs(known), axis=1) / 0.6745
-        usual = np.where(spread > 0, spread, known.std(axis=1))
+        # expressions are rare and large: the usual size of a column is that of its middle, not of its tails; what is
+        # unknown, or never moves, is exactly 0
+        moving = np.where(known != 0, np.abs(known), np.nan)
+        moving[np.isnan(moving).all(axis=1)] = 0.0
+        usual = np.nanmedian(moving, axis=1) / 0.6745
         self.scale_ = np.where(usual > 0, usual, 1.0).astype(np.float32)
 
     def _scaled(self, x: Floats) -> Floats:
