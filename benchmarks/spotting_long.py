@@ -2,7 +2,7 @@
 Spotting in two hours of simulated recordings: training-free, trained, and with a body that knows something or nothing.
 
 Usage: ``python benchmarks/spotting_long.py FOLDER [--networks a,b] [--subjects 20]``. Motion curves go to FOLDER and are
-kept (2.5 CPU minutes each). Everything here is simulated: faces, expressions, blinks, speech, turning heads, and the two columns
+kept (2.5 CPU minutes each). Everything is simulated: faces, expressions, blinks, speech, turning heads, and two columns
 of the body, of which the planted ones answer to each expression and the others are the same noise without an answer.
 
 Ends with 1 when the training-free spotter falls below F1 .60 (ME) or .75 (MaE) or makes a false alarm a minute, when blinks
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -6,9 +6,14 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from mmme.cli import cli
+from mmme.io.bids_tsv import read_tsv
+from mmme.io.elan import read_elan
 from mmme.io.ffv1 import write_ffv1
+from mmme.io.physio_tsv import write_physio
+from mmme.io.video import open_video
 from mmme.simulate import simulate_clip
 
 
@@ -37,7 +42,94 @@ def test_a_video_gives_a_table_and_a_figure(video, tmp_path):
     for row in rows:
         assert int(row["onset_frame"]) == pytest.approx(float(row["onset_s"]) * 50, abs=1.5)
     assert (tmp_path / "face.expressions.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["face.expressions.csv", "face.expressions.png"]
+    written = ["face.eaf", "face.expressions.csv", "face.expressions.html", "face.expressions.png", "face.faces.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*written, "face_events.tsv"]
+    page = (tmp_path / "face.expressions.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert "brow-inner" in page
+    assert (tmp_path / "face.faces.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_programs_can_read_what_was_found(video, tmp_path):
+    """
+    The same intervals as BIDS events, for ELAN, and for scoring.
+    """
+    CliRunner().invoke(cli, ["spot", str(video), "--out", str(tmp_path), "--quiet"], catch_exceptions=False)
+    rows = list(csv.DictReader((tmp_path / "face.expressions.csv").read_text(encoding="utf-8").splitlines()))
+    events = read_tsv(tmp_path / "face_events.tsv")
+    elan = read_elan(tmp_path / "face.eaf")
+    tiers = {tier.name: tier.annotations for tier in elan.tiers}
+
+    assert events["trial_type"] == [f"{r['kind']}-expression" for r in rows]
+    assert float(events["duration"][0]) == pytest.approx(float(rows[0]["offset_s"]) - float(rows[0]["onset_s"]), abs=1e-3)
+    assert elan.media == ("face.mkv",)
+    assert len(tiers["micro"]) + len(tiers["macro"]) == len(tiers["apex"]) == len(rows)
+    assert tiers["micro"][0].start_ms == pytest.approx(1000 * float(rows[0]["onset_s"]), abs=1)
+    table = str(tmp_path / "face.expressions.csv")
+    scored = CliRunner().invoke(cli, ["score", "spotting", table, table, "--json"], catch_exceptions=False)
+    assert json.loads(scored.stdout)["scores"][0]["value"] == 1.0
+
+
+def test_a_folder_of_frames_gives_the_same(video, tmp_path):
+    """
+    Numbered images with their rate; without it, one sentence.
+    """
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for k, frame in enumerate(open_video(video)):
+        Image.fromarray(frame).save(folder / f"img{k:04d}.png")
+    refused = CliRunner().invoke(cli, ["spot", str(folder), "--quiet"])
+    assert refused.exit_code == 3
+    assert "expected the rate of this folder of 175 images (--fps)" in refused.stderr
+    done = CliRunner().invoke(
+        cli,
+        ["spot", str(folder), "--fps", "50", "--out", str(tmp_path / "out"), "--quiet", "--json"],
+        catch_exceptions=False,
+    )
+    alone = CliRunner().invoke(cli, ["spot", str(video), "--out", str(tmp_path / "two"), "--quiet", "--json"])
+    one, two = (json.loads(d.stdout)["expressions"] for d in (done, alone))
+    assert [r["apex_frame"] for r in one] == [r["apex_frame"] for r in two]
+    told = CliRunner().invoke(cli, ["spot", str(video), "--fps", "50", "--quiet"])
+    assert "is a file that tells its times itself" in told.stderr
+
+
+def test_the_body_beside_a_video(video, tmp_path):
+    """
+    Physiology adds columns and curves; a gate leaves out what it does not support, and says so.
+    """
+    t = np.arange(0, 40, 0.004)
+    beats = np.cumsum(np.full(60, 0.8)) - 20
+    ecg = sum((np.exp(-0.5 * ((t - 20 - b) / 0.012) ** 2) for b in beats), start=np.zeros(len(t)))
+    write_physio(tmp_path / "a_physio.tsv.gz", {"ecg": ecg}, {"ecg": "mV"}, fs=250.0)
+    body = ["--physio", str(tmp_path / "a_physio.tsv.gz"), "--lag", "20"]
+    done = CliRunner().invoke(
+        cli, ["spot", str(video), "--out", str(tmp_path / "o"), "--quiet", "--json", *body], catch_exceptions=False
+    )
+    (row, *_) = json.loads(done.stdout)["expressions"]
+    assert row["hr_bpm"] == pytest.approx(75.0, abs=1.0)
+    assert "hr_slope_bpm_per_s" in (tmp_path / "o" / "face.expressions.html").read_text(encoding="utf-8")
+    shut = CliRunner().invoke(
+        cli, ["spot", str(video), "--out", str(tmp_path / "o"), "--quiet", "--json", *body, "--gate", "1000"]
+    )
+    found = json.loads(shut.stdout)
+    assert found["expressions"] == []
+    assert any("left out by the gate" in note for note in found["notes"])
+    assert not (tmp_path / "o" / "face.faces.png").exists()  # nothing of an earlier run is left
+    alone = CliRunner().invoke(cli, ["spot", str(video), "--gate", "2", "--quiet"])
+    assert "--lag and --gate: expected --physio" in alone.stderr
+
+
+def test_a_still_picture_has_no_expression(tmp_path):
+    """
+    A photograph as a video of two seconds gives nothing, with and without camera noise.
+    """
+    _, frames, _ = simulate_clip(4, fps=30.0, duration_s=0.1, noise=0.0)
+    rng = np.random.default_rng(0)
+    for name, sd in (("still", 0.0), ("noisy", 1.5)):
+        pictures = (np.clip(frames[0] + rng.normal(0, sd, frames[0].shape), 0, 255).astype(np.uint8) for _ in range(60))
+        write_ffv1(tmp_path / f"{name}.mkv", pictures, np.arange(60) / 30)
+        done = CliRunner().invoke(cli, ["spot", str(tmp_path / f"{name}.mkv"), "--quiet", "--json"], catch_exceptions=False)
+        assert json.loads(done.stdout)["expressions"] == []
 
 
 def test_a_video_without_a_face_is_one_sentence(tmp_path):

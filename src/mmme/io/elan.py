@@ -7,10 +7,11 @@ without a value stays unknown. Format: https://www.mpi.nl/tools/elan/EAF_Annotat
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from xml.etree import ElementTree as ET
 
 from mmme.errors import DataError, raise_faults
 
-__all__ = ["ElanAnnotation", "ElanFile", "ElanTier", "read_elan"]
+__all__ = ["ElanAnnotation", "ElanFile", "ElanTier", "read_elan", "write_elan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +219,76 @@ def _vocabularies(root: ET.Element) -> dict[str, dict[str, str]]:
 
 def _file_name(url: str) -> str:
     return PurePosixPath(urllib.parse.unquote(url).replace("\\", "/")).name
+
+
+def write_elan(
+    path: str | os.PathLike[str], tiers: Mapping[str, Sequence[tuple[float, float, str]]], *, media: str, annotator: str
+) -> None:
+    """
+    Write tiers of annotations beside a video; the file appears when it is complete.
+
+    Parameters
+    ----------
+    path
+        Target, ``.eaf``.
+    tiers
+        By name, ``(start, stop, text)`` of each annotation [s]; ELAN keeps whole ms, at least one each.
+    media
+        Name of the video, relative to the file.
+    annotator
+        Who or what wrote it.
+
+    Raises
+    ------
+    DataError
+        If annotations of a tier overlap or are out of order, which ELAN does not allow.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_elan(f"{folder}/a.eaf", {"micro": [(1.0, 1.4, "AU4")]}, media="a.mp4", annotator="mmme")
+    ...     [(a.start_ms, a.stop_ms, a.value) for a in read_elan(f"{folder}/a.eaf").tiers[0].annotations]
+    [(1000, 1400, 'AU4')]
+    """
+    path = Path(path)
+    root = ET.Element(
+        "ANNOTATION_DOCUMENT", AUTHOR=annotator, FORMAT="3.0", VERSION="3.0", DATE="1970-01-01T00:00:00+00:00"
+    )
+    header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    kind = mimetypes.guess_type(media)[0] or "video/mp4"
+    url = f"./{urllib.parse.quote(media)}"
+    ET.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=url, RELATIVE_MEDIA_URL=url, MIME_TYPE=kind)
+    order = ET.SubElement(root, "TIME_ORDER")
+    n_slots = n_annotations = 0
+    faults = []
+    for name, own in tiers.items():
+        tier = ET.SubElement(root, "TIER", TIER_ID=name, ANNOTATOR=annotator, LINGUISTIC_TYPE_REF="default")
+        last = 0
+        for start, stop, text in own:
+            at = round(1000 * start), max(round(1000 * stop), round(1000 * start) + 1)
+            if at[0] < last:
+                faults.append(
+                    f"tier {name}: expected annotations in order and apart, got one at {at[0]} ms before {last} ms"
+                )
+            last = at[1]
+            slots = []
+            for value in at:
+                n_slots += 1
+                slots.append(f"ts{n_slots}")
+                ET.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slots[-1], TIME_VALUE=str(value))
+            n_annotations += 1
+            made = ET.SubElement(
+                ET.SubElement(tier, "ANNOTATION"),
+                "ALIGNABLE_ANNOTATION",
+                ANNOTATION_ID=f"a{n_annotations}",
+                TIME_SLOT_REF1=slots[0],
+                TIME_SLOT_REF2=slots[1],
+            )
+            ET.SubElement(made, "ANNOTATION_VALUE").text = text
+    raise_faults(path.name, faults)
+    ET.SubElement(root, "LINGUISTIC_TYPE", LINGUISTIC_TYPE_ID="default", TIME_ALIGNABLE="true", GRAPHIC_REFERENCES="false")
+    ET.indent(root)
+    partial = path.with_name(f".{path.name}.partial")
+    ET.ElementTree(root).write(partial, encoding="UTF-8", xml_declaration=True)
+    os.replace(partial, path)  # noqa: PTH105 - atomic on every platform

@@ -114,9 +114,12 @@ def spot(
         )
     beyond = _beyond(curve, max_px)
     spoken = speaking(curve)  # what counts as speech does not depend on how faint an expression is asked for
+    # a voice moves cheeks and nose along with the mouth, the brows it leaves alone
+    below = np.array([not name.startswith("brow") for name in curve.names])
     found: list[Spotted] = []
     for reach in APEX_REACHES_S:
         regions = curve.bump(reach)
+        regions[np.ix_(spoken, below)] *= 0.0  # NaN stays
         level = strongest(regions)
         seen = np.isfinite(level)
         if not seen.any():
@@ -189,8 +192,7 @@ def speaking(curve: MotionCurve, *, noise: float = 4.0, floor_px: float = 0.25) 
     """
     Mark the moments at which a mouth moves again and again, as in speech.
 
-    What the mouth does there is no expression to `spot`; an expression of the mouth that falls into speech is lost with it,
-    one of the brows, eyes or cheeks is not.
+    There `spot` looks at the brows alone: what falls into speech below them is lost, what the brows show is not.
 
     Parameters
     ----------

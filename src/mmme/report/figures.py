@@ -355,9 +355,12 @@ def motion_png(
     regions: Mapping[str, NDArray[np.float64]],
     spotted: Sequence[tuple[str, Interval, float]],
     path: Path,
+    *,
+    speech: Sequence[Interval] = (),
+    body: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None,
 ) -> Path:
     """
-    Draw the motion curve of a video, the regions below it, and what was spotted.
+    Draw the motion curve of a video, the regions below it, what was spotted, and what the body did meanwhile.
 
     Parameters
     ----------
@@ -373,8 +376,22 @@ def motion_png(
         Kind, interval, and apex [s].
     path
         The ``.png`` file; replaced only once the new one is complete.
+    speech
+        Stretches in which the mouth speaks.
+    body
+        By name with its unit, times [s] and values of each signal.
     """
-    figure, (curve, image) = _panel(10, 4.6, rows=2, height_ratios=[1.3, 1])
+    below = dict(body or {})
+    figure, panels = _panel(10, 4.6 + 1.1 * len(below), rows=2 + len(below), height_ratios=[1.3, 1, *([0.55] * len(below))])
+    curve, image, *lower = panels
+    for ax, (name, (times, values)) in zip(lower, below.items(), strict=True):
+        for kind, interval, _ in spotted:
+            ax.axvspan(interval.start, interval.stop, color=KIND_COLOUR[kind], alpha=0.2, lw=0)
+        ax.plot(times, values, color=PALETTE[2], lw=1)
+        ax.set(xlim=(t[0], t[-1]))
+        ax.set_ylabel(name, size=8)
+    for k, stretch in enumerate(speech):
+        curve.axvspan(stretch.start, stretch.stop, ymax=0.04, color=FAINT, lw=0, label="speech" if not k else None)
     for kind, interval, apex in spotted:
         curve.axvspan(interval.start, interval.stop, color=KIND_COLOUR[kind], alpha=0.2, lw=0)
         curve.plot(apex, np.interp(apex, t, np.nan_to_num(total)), "v", color=KIND_COLOUR[kind], ms=6)
@@ -382,7 +399,7 @@ def motion_png(
     for kind, colour in KIND_COLOUR.items():
         n = sum(k == kind for k, _, _ in spotted)
         curve.fill_between([], [], color=colour, alpha=0.2, label=f"{kind} ({n})")
-    curve.legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    curve.legend(frameon=False, fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
     curve.set(ylabel="motion [px]", xlim=(t[0], t[-1]))
     curve.set_ylim(bottom=0)
     curve.set_title(title, size=10, loc="left")
@@ -390,7 +407,8 @@ def motion_png(
     image.imshow(
         stack, aspect="auto", cmap="magma_r", extent=(t[0], t[-1], len(regions), 0), interpolation="nearest", vmin=0
     )
-    image.set(yticks=np.arange(len(regions)) + 0.5, xlabel="time [s]")
+    image.set(yticks=np.arange(len(regions)) + 0.5)
+    panels[-1].set(xlabel="time [s]")
     image.set_yticklabels(list(regions))
     temporary = path.with_name(f".{path.stem}.partial.png")
     figure.savefig(temporary, dpi=130)
