@@ -195,7 +195,17 @@ class Spotting(Section):
 
     step_s: float = Field(default=0.05, gt=0, le=1, description="Distance of the moments that are scored [s].")
     min_iou: float = Field(default=0.5, gt=0, le=1, description="A spotted interval hits at this IoU or above.")
-    model: str = Field(default="logistic", description="Classifier of a moment: neutral, micro, macro.")
+    model: str = Field(
+        default="logistic",
+        description="Classifier of a moment (neutral, micro, macro), or a network that proposes intervals: "
+        "temporal-convolution, region-graph-spotter, recurrent, window-transformer, three-stream.",
+    )
+    epochs: int = Field(default=24, ge=1, description="Passes of such a network over the training videos.")
+    body: Literal["early", "rescored", "gate"] = Field(
+        default="early",
+        description="How the body joins the face there: as columns, by scoring proposals again, or as a gate by the slope "
+        "of the heart rate.",
+    )
     n_inner: int = Field(default=3, ge=2, description="Folds of training subjects on which thresholds are chosen.")
 
 

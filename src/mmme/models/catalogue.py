@@ -14,8 +14,9 @@ from typing import Any
 from mmme.errors import ConfigError, unknown_name
 from mmme.models import classical
 from mmme.models.ensemble import FlowEnsemble
+from mmme.types import Spotter
 
-__all__ = ["ENSEMBLES", "IS_RANDOM", "NETWORKS_TAKE", "make_model", "model_names", "takes"]
+__all__ = ["ENSEMBLES", "IS_RANDOM", "NETWORKS_TAKE", "SPOTTERS", "make_model", "make_spotter", "model_names", "takes"]
 
 #: Machines on several families of values from flow images, with the numbers of best members they choose from (0: all). No
 #: networks, so that PyTorch is not needed.
@@ -126,3 +127,39 @@ def _with(model: Any, name: str, params: Mapping[str, Any] | None) -> Any:
         if key not in known:
             raise unknown_name(f"parameter of model '{name}'", key, sorted(known))
     return model.set_params(**{k: v for k, v in (params or {}).items() if v is not None})
+
+
+#: Networks that propose intervals; the same as `mmme.models.deep.spotting_backbones.BACKBONES`, without importing PyTorch.
+SPOTTERS = ("recurrent", "region-graph-spotter", "temporal-convolution", "three-stream", "window-transformer")
+
+
+def make_spotter(name: str, *, epochs: int = 24, random_state: int = 0) -> Spotter:
+    """
+    Make a network that proposes intervals, unfitted.
+
+    Parameters
+    ----------
+    name
+        Of `SPOTTERS`.
+    epochs
+        Passes over the training videos.
+    random_state
+        Seed.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not known, or PyTorch is not there.
+
+    Examples
+    --------
+    >>> make_spotter("three-stream", epochs=2).epochs
+    2
+    """
+    if name not in SPOTTERS:
+        raise unknown_name("spotter", name, SPOTTERS)
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(f"spotter '{name}': expected PyTorch, got none; install mmme with the extra 'deep' (README)")
+    from mmme.models.deep.spotter import NetworkSpotter
+
+    return NetworkSpotter(name, epochs=epochs, random_state=random_state)

@@ -28,6 +28,8 @@ __all__ = ["GatedSpotter", "RescoredSpotter"]
 Coded = Sequence[tuple[str, Interval]]
 #: A score is moved away from 0 and 1 by this much before its logit is taken.
 EDGE = 1e-3
+#: A column of the body is used where it is known at so many proposals of the training videos.
+LEAST_KNOWN = 0.9
 #: Proposals below are hardly ever kept and only slow learning down.
 LEAST_SCORE = 0.03
 
@@ -77,6 +79,8 @@ class RescoredSpotter(_BodySpotter):
     """
     Late fusion: a proposal's score becomes the probability of a hit given the face's score and the body at its apex.
 
+    Columns of the body that are unknown at more than a tenth of the training proposals are not used.
+
     Parameters
     ----------
     spotter
@@ -124,6 +128,7 @@ class RescoredSpotter(_BodySpotter):
         """
         proposed = self._held_out(courses, coded)
         self.rescore_: dict[str, Any] = {}
+        self.used_: dict[str, NDArray[np.intp]] = {}
         for kind in sorted({p.kind for found in proposed for p in found}):
             X, y = [], []
             for course, found, own in zip(courses, proposed, coded, strict=True):
@@ -134,6 +139,8 @@ class RescoredSpotter(_BodySpotter):
             if not X:
                 continue
             values, hit = np.concatenate(X), np.concatenate(y)
+            self.used_[kind] = np.flatnonzero(np.isfinite(values).mean(axis=0) >= LEAST_KNOWN)
+            values = values[:, self.used_[kind]]
             known = np.isfinite(values).all(axis=1)
             if min(hit[known].sum(), (~hit[known]).sum()) >= 5:
                 model = make_pipeline(StandardScaler(), LogisticRegression(C=self.C, max_iter=1000))
@@ -151,8 +158,8 @@ class RescoredSpotter(_BodySpotter):
         for course, found in zip(courses, self.spotter_.propose(self._face(courses)), strict=True):
             own = []
             for p in found:
-                x = self._inputs(course, [p])
                 model = self.rescore_.get(p.kind)
+                x = self._inputs(course, [p])[:, self.used_.get(p.kind, [0])]
                 if model is not None and p.score >= LEAST_SCORE and np.isfinite(x).all():
                     score = float(expit(model.decision_function(x)[0]))
                     p = Proposal(p.kind, p.interval, p.apex, score)

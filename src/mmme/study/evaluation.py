@@ -18,20 +18,21 @@ import numpy as np
 
 from mmme import evaluate
 from mmme.config import RunConfig
-from mmme.errors import DataError, ProtocolError
+from mmme.errors import ConfigError, DataError, ProtocolError
 from mmme.features.face.flow_images import pooled, standardised_images
 from mmme.interval import Interval
 from mmme.io.flow_npz import read_flow_npz
 from mmme.io.moments_npz import Moments, write_moments
 from mmme.io.table_npz import read_table, write_table
-from mmme.models.catalogue import make_model, takes
+from mmme.models.catalogue import SPOTTERS, make_model, make_spotter, takes
 from mmme.models.spotting import intervals_from_likelihood
+from mmme.models.spotting_fusion import GatedSpotter, RescoredSpotter
 from mmme.study.assembly import assembled, joined, model_facts, way_of
 from mmme.study.describe import Described
 from mmme.study.modalities import by_signal
 from mmme.study.targets import coded_in, rated_in, recognise_action_units, recognise_ratings
 from mmme.trials import action_units_by_row, unique_expressions
-from mmme.types import FeatureTable, Result
+from mmme.types import FeatureTable, Result, Spotter
 from mmme.workers import Workers
 
 __all__ = [
@@ -51,6 +52,7 @@ Step = Callable[[str, int, int], None]
 Truth = Mapping[str, Sequence[tuple[str, Interval]]]
 
 MODALITIES = ("face", "body")
+HEART_RATE_SLOPE = "hr_slope_bpm_per_s"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +186,7 @@ def spot(
     title: str,
     dataset: Mapping[str, Any],
     run: Run,
-) -> tuple[Result, evaluate.Curves]:
+) -> tuple[Result, evaluate.Curves | None]:
     """
     Evaluate one spotting.
 
@@ -200,28 +202,61 @@ def spot(
         As in `mmme.evaluate.run_spotting`.
     run
         How.
+
+    Returns
+    -------
+    Result
+        Scores with intervals.
+    Curves or None
+        Likelihoods; None from networks, which propose intervals.
+
+    Raises
+    ------
+    ConfigError
+        If the body is to join in a way that the model does not know, or has no heart rate for a gate.
     """
     config = run.config
-    return evaluate.run_spotting(
-        joined(tables),
-        times_s=moments.times_s,
-        videos=moments.videos,
-        spans=moments.spans,
-        truth=truth,
-        estimator=make_model(config.spotting.model, random_state=config.seed),
-        decode=intervals_from_likelihood,
-        n_inner=config.spotting.n_inner,
-        min_iou=config.spotting.min_iou,
-        title=title,
-        model={"name": config.spotting.model, "modalities": list(tables)},
-        dataset=dataset,
-        config={"run": config.model_dump(mode="json")},
-        seed=config.seed,
-        n_bootstrap=config.scores.n_bootstrap,
-        n_chance=config.scores.n_placements,
-        workers=run.workers,
-        progress=run.progress(f"spot from {title}"),
-    )
+    table = joined(tables)
+    common: dict[str, Any] = {
+        "times_s": moments.times_s,
+        "videos": moments.videos,
+        "spans": moments.spans,
+        "truth": truth,
+        "n_inner": config.spotting.n_inner,
+        "min_iou": config.spotting.min_iou,
+        "title": title,
+        "model": {"name": config.spotting.model, "modalities": list(tables), "body": config.spotting.body},
+        "dataset": dataset,
+        "config": {"run": config.model_dump(mode="json")},
+        "seed": config.seed,
+        "n_bootstrap": config.scores.n_bootstrap,
+        "n_chance": config.scores.n_placements,
+        "workers": run.workers,
+        "progress": run.progress(f"spot from {title}"),
+    }
+    if config.spotting.model in SPOTTERS:
+        return evaluate.run_proposals(table, spotter=_spotter(tables, table, config), **common), None
+    if config.spotting.body != "early":
+        raise ConfigError(
+            f"spotting.body = '{config.spotting.body}' needs a network that proposes intervals as spotting.model "
+            f"({', '.join(SPOTTERS)}), got '{config.spotting.model}'"
+        )
+    estimator = make_model(config.spotting.model, random_state=config.seed)
+    return evaluate.run_spotting(table, estimator=estimator, decode=intervals_from_likelihood, **common)
+
+
+def _spotter(tables: Mapping[str, FeatureTable], table: FeatureTable, config: RunConfig) -> Spotter:
+    """Make the network, and around it what brings the body in where there are both."""
+    network = make_spotter(config.spotting.model, epochs=config.spotting.epochs, random_state=config.seed)
+    if config.spotting.body == "early" or len(tables) < 2:
+        return network
+    n_face = len(next(iter(tables.values())).columns)
+    if config.spotting.body == "rescored":
+        return RescoredSpotter(network, n_face, min_iou=config.spotting.min_iou)
+    slopes = [k for k, name in enumerate(table.columns[n_face:]) if name.endswith(HEART_RATE_SLOPE)]
+    if not slopes:
+        raise ConfigError(f"spotting.body = 'gate': expected a column {HEART_RATE_SLOPE} of the body, got none")
+    return GatedSpotter(network, n_face, min_iou=config.spotting.min_iou, column=slopes[0])
 
 
 def evaluate_table(path: Path, out: Path, run: Run) -> Result:
@@ -303,7 +338,9 @@ def evaluate_study(described: Described, out: Path, run: Run) -> StudyResults:
                 tables = {f"{n}-moments": described.tables[f"{n}-moments"] for n in planned.modalities}
                 dataset = _dataset(described, out, [*(f"{n}.npz" for n in tables), "moments.npz"])
                 truth = _coded(described, run.config, moments)
-                result, curves[title] = spot(tables, moments, truth, title=title, dataset=dataset, run=run)
+                result, likelihoods = spot(tables, moments, truth, title=title, dataset=dataset, run=run)
+                if likelihoods is not None:
+                    curves[title] = likelihoods
         except ProtocolError as error:
             failures.append((f"{planned.task} from {title}", str(error)))
             continue

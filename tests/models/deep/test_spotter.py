@@ -53,7 +53,7 @@ def test_every_backbone_learns_what_is_planted(backbone):
     """
     On another recording most planted expressions are found, of either kind, with few false ones.
     """
-    columns = 15 if backbone == "region-graph-spotter" else 4
+    columns = 24 if backbone == "region-graph-spotter" else 4
     train = [planted(k, columns=columns) for k in range(3)]
     model = NetworkSpotter(backbone, epochs=EPOCHS[backbone], batch_size=4).fit(
         [c for c, _ in train], [e for _, e in train]
@@ -111,3 +111,19 @@ def test_what_cannot_be_learned_is_one_sentence():
         NetworkSpotter().fit([course, Course(course.t, course.X[:, :1])], [coded, coded])
     with pytest.raises(DataError, match="at least one moment with values"):
         NetworkSpotter().fit([bare], [coded])
+
+
+def test_the_graph_is_one_where_columns_are_regions():
+    """
+    Two values of twelve regions are joined by a graph; other tables are read without one.
+    """
+    graph = BACKBONES["region-graph-spotter"](2 * 24 + 1, 10)
+    other = BACKBONES["region-graph-spotter"](2 * 25 + 1, 10)
+    assert (graph.regions, graph.joined.shape) == (12, (12, 12))
+    assert other.regions == 1
+    still = torch.zeros(1, 49, 50)
+    moved = still.clone()
+    moved[0, 4] = 1.0  # x of the third region
+    with torch.no_grad():
+        before, after = graph.eval()(still), graph.eval()(moved)
+    assert not torch.equal(before, after)

@@ -68,8 +68,9 @@ class GraphSpotter(nn.Module):
     """
     A graph over the regions of the face before the convolutions, joined where action units go together.
 
-    After Yin et al. 2023 (AUW-GCN), arXiv:2303.09114. Columns come region by region; a table whose columns do not divide
-    by the number of regions is read without a graph.
+    After Yin et al. 2023 (AUW-GCN), arXiv:2303.09114. It reads what `mmme.models.deep.spotter.course_inputs` makes: values
+    region by region, their steps region by region, and one row of what is known. Values that do not divide by the number
+    of regions are read as one region, without a graph.
 
     Parameters
     ----------
@@ -80,26 +81,29 @@ class GraphSpotter(nn.Module):
 
     Examples
     --------
-    >>> GraphSpotter(48, 8).eval()(torch.zeros(2, 48, 100)).shape
+    >>> GraphSpotter(49, 8).eval()(torch.zeros(2, 49, 100)).shape
     torch.Size([2, 8, 100])
     """
 
     def __init__(self, n_columns: int, n_outputs: int, *, dropout: float = 0.1) -> None:
         super().__init__()
         prior = region_prior()
-        self.regions = len(prior) if n_columns % len(prior) == 0 else 1
-        each = n_columns // self.regions
+        self.values = (n_columns - 1) // 2
+        self.regions = len(prior) if self.values and self.values % len(prior) == 0 else 1
+        each = 2 * self.values // self.regions
         self.joined = nn.Parameter(prior / prior.sum(dim=1, keepdim=True) if self.regions > 1 else torch.ones(1, 1))
         self.own, self.near = nn.Linear(each, 8), nn.Linear(each, 8)
-        self.rest = ConvolutionalSpotter(16 * self.regions, n_outputs, dropout=dropout)
+        self.rest = ConvolutionalSpotter(16 * self.regions + n_columns - 2 * self.values, n_outputs, dropout=dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits as of `ConvolutionalSpotter`."""
         batch, _, moments = x.shape
-        nodes = x.reshape(batch, self.regions, -1, moments).permute(0, 3, 1, 2)
+        values, steps, known = x[:, : self.values], x[:, self.values : 2 * self.values], x[:, 2 * self.values :]
+        of_regions = [part.reshape(batch, self.regions, -1, moments) for part in (values, steps)]
+        nodes = torch.cat(of_regions, dim=2).permute(0, 3, 1, 2)
         near = self.near(torch.einsum("rs,bmsc->bmrc", self.joined, nodes))
-        seen = torch.relu(torch.cat([self.own(nodes), near], dim=3))
-        return torch.as_tensor(self.rest(seen.flatten(2).transpose(1, 2)))
+        seen = torch.relu(torch.cat([self.own(nodes), near], dim=3)).flatten(2).transpose(1, 2)
+        return torch.as_tensor(self.rest(torch.cat([seen, known], dim=1)))
 
 
 class RecurrentSpotter(nn.Module):
