@@ -14,14 +14,12 @@ from mmme.io.elan import read_elan
 from mmme.io.ffv1 import write_ffv1
 from mmme.io.physio_tsv import write_physio
 from mmme.io.video import open_video
-from mmme.simulate import simulate_clip
+from mmme.simulate import TrueExpression, simulate_clip
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """A face with one brow raise of 2 px and 0.4 s at 1.5 s; simulated."""
-    from mmme.simulate import TrueExpression
-
     path = tmp_path_factory.mktemp("video") / "face.mkv"
     event = TrueExpression("micro", "surprise", ("AU1", "AU2"), 1.5, 1.7, 1.9, 2.0)
     t, frames, _ = simulate_clip(2, fps=50.0, duration_s=3.5, events=[event], frame_px=128)
@@ -175,3 +173,22 @@ def test_somebody_else_in_the_picture_is_told(tmp_path):
     (other,) = told["others"]
     assert (other["first_s"], other["last_s"]) == pytest.approx((0.0, 1.4), abs=0.06)
     assert 50 < other["width_px"] < 90
+
+
+def test_published_methods_by_name(video, tmp_path):
+    """
+    The planted expression is found by another method as well, with the regions that moved; an unknown name lists the known.
+    """
+    event = TrueExpression("micro", "surprise", ("AU1", "AU2"), 3.5, 3.7, 3.9, 2.0)
+    t, frames, _ = simulate_clip(2, fps=30.0, duration_s=8.0, events=[event], frame_px=128)
+    write_ffv1(tmp_path / "long.mkv", iter(frames), t)
+    done = CliRunner().invoke(
+        cli, ["spot", str(tmp_path / "long.mkv"), "--method", "strain", "--quiet", "--json"], catch_exceptions=False
+    )
+    (row,) = json.loads(done.stdout)["expressions"]
+    assert row["kind"] == "micro"
+    assert row["apex_s"] == pytest.approx(3.7, abs=0.1)
+    assert "brow-inner" in row["regions"]
+    refused = CliRunner().invoke(cli, ["spot", str(video), "--method", "mdm", "--quiet"])
+    assert refused.exit_code == 3
+    assert "mdmd" in refused.stderr

@@ -19,6 +19,12 @@ __all__ = ["spot"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of what is written. [default: beside the video]",
 )
+@click.option(
+    "--method",
+    default="motion",
+    show_default=True,
+    help="Or a published one: lbp-chi2, strain, mdmd, region-flow, collaborative, apex-frequency.",
+)
 @click.option("--fps", type=float, help="Frames per second, where VIDEO is a folder of numbered images.")
 @click.option(
     "--physio",
@@ -44,6 +50,7 @@ def spot(
     video: Path,
     *,
     out: Path | None,
+    method: str,
     fps: float | None,
     physio: tuple[Path, ...],
     lags: tuple[float, ...],
@@ -62,7 +69,9 @@ def spot(
     if (lags or gate is not None) and not physio:
         raise ConfigError("--lag and --gate: expected --physio with them, got none")
     with progress(quiet=quiet) as step:
-        found = spot_video(video, out or video.parent, fps=fps, physio=physio, lags_s=lags, gate=gate, step=step)
+        found = spot_video(
+            video, out or video.parent, method=method, fps=fps, physio=physio, lags_s=lags, gate=gate, step=step
+        )
     if as_json:
         print_json(
             {

@@ -20,7 +20,7 @@ from mmme.features.face.motion import STRONGEST, MotionCurve, strongest
 from mmme.interval import Interval
 from mmme.types import Kind
 
-__all__ = ["Spotted", "beyond_s", "intervals_from_likelihood", "speaking", "speaking_s", "spot", "spot_at"]
+__all__ = ["Spotted", "beyond_s", "foot", "intervals_from_likelihood", "speaking", "speaking_s", "spot", "spot_at"]
 
 MICRO_MAX_S = 0.5
 #: Mean of the strongest regions; a broad smile moves the corners of the mouth by about 8 px of a 128-px face.
@@ -263,14 +263,14 @@ def _around(curve: MotionCurve, peak: int, bumps: NDArray[np.float64], score: fl
     moved = np.einsum("kri,ri->k", curve.displacement[:, order], unit)
     step = float(curve.t[1] - curve.t[0])
     far = max(1, round(2 * reach_s / step))
-    onset = float(curve.t[peak]) - step * _foot(moved[peak::-1][: far + 1])
-    offset = float(curve.t[peak]) + step * _foot(moved[peak:][: far + 1])
+    onset = float(curve.t[peak]) - step * foot(moved[peak::-1][: far + 1])
+    offset = float(curve.t[peak]) + step * foot(moved[peak:][: far + 1])
     onset, offset = max(onset, float(curve.t[0])), min(offset, float(curve.t[-1]))
     kind: Kind = "micro" if offset - onset <= MICRO_MAX_S else "macro"
     return Spotted(kind, onset, float(curve.t[peak]), offset, score, tuple(curve.names[k] for k in order))
 
 
-def _foot(slope: NDArray[np.float64]) -> float:
+def foot(slope: NDArray[np.float64]) -> float:
     """
     Count the steps from an apex to where the motion begins or ends: the line through 3/4 and 1/4 of the height, at 0.
 

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from mmme.errors import unknown_name
 from mmme.features.face.averaging import MeanFrames
-from mmme.features.face.motion import MotionCurve, motion_curve
+from mmme.features.face.difference_curves import DIFFERENCE_METHODS, difference_curves
+from mmme.features.face.motion import STRONGEST, MotionCurve, motion_curve, registered_faces
 from mmme.features.face.registration import register, similarity
 from mmme.interval import Interval
 from mmme.io.bids_tsv import write_tsv
 from mmme.io.elan import write_elan
+from mmme.models.difference_spotting import REACH_S, SHARES, spot_differences
 from mmme.models.spotting import Spotted, beyond_s, speaking, speaking_s, spot
 from mmme.report.contact_sheet import SpottedFaces, contact_sheet_png
 from mmme.report.figures import motion_png
@@ -41,6 +44,8 @@ COLUMNS = (
     "score",
     "regions",
 )
+#: The method of the project, without training; the others are published ones.
+MOTION = "motion"
 #: Side of a face on the contact sheet [px], frames averaged so far around each moment [s], blur of a difference [px].
 SHEET_PX, SHEET_S, SHEET_BLUR_PX = 160, 0.02, 1.0
 
@@ -79,6 +84,7 @@ def spot_video(
     video: Path,
     out: Path,
     *,
+    method: str = MOTION,
     fps: float | None = None,
     physio: Sequence[Path] = (),
     lags_s: Sequence[float] = (),
@@ -96,6 +102,9 @@ def spot_video(
         Any container with a face in it, or a folder of frames.
     out
         Folder of what is written; made when missing.
+    method
+        ``motion``, or one of `mmme.features.face.difference_curves.DIFFERENCE_METHODS`. Regions, speech and the curve of
+        the figure are those of ``motion`` whatever the method; speech is kept apart by ``motion`` only.
     fps
         Rate of a folder of numbered frames [Hz].
     physio, lags_s, gate
@@ -113,11 +122,13 @@ def spot_video(
     DataError
         If the video is missing or cannot be read, no face is found, or physiology cannot be read.
     ConfigError
-        If a folder's rate is not known, or a gate has no heart rate.
+        If the method or a folder's rate is not known, or a gate has no heart rate.
     """
+    if method != MOTION and method not in DIFFERENCE_METHODS:
+        raise unknown_name("spotting method", method, (MOTION, *DIFFERENCE_METHODS))
     stream, notes = open_face_source(video, fps=fps)
     curve = motion_curve(stream, progress=(lambda done, n: step("motion of the face", done, n)) if step else None)
-    found = spot(curve)
+    found = spot(curve) if method == MOTION else _by_difference(stream, curve, method)
     beside: BodyBeside | None = None
     if physio:
         beside = read_beside(physio, lags_s, found, Interval(float(curve.t[0]), float(curve.t[-1])), gate=gate)
@@ -166,6 +177,21 @@ def spot_video(
         signals=list(beside.drawn) if beside else [],
     )
     return made
+
+
+def _by_difference(stream: Stream, curve: MotionCurve, method: str) -> tuple[Spotted, ...]:
+    """Spot by one of the published methods; the regions told are those that moved most at the apex."""
+    t, _, faces = registered_faces(stream, track=curve.track)
+    step = float(t[1] - t[0])
+    reach = {kind: max(1, round(seconds / step)) for kind, seconds in REACH_S.items()}
+    curves = difference_curves(faces, len(t), [method], sorted(set(reach.values())))
+    by_kind = {kind: curves[method, k] for kind, k in reach.items()}
+    made = []
+    for s in spot_differences(t, by_kind, share=SHARES[method]):
+        bumps = curve.bump(REACH_S[s.kind], np.array([s.apex]))[0]
+        strongest = tuple(curve.names[k] for k in np.argsort(-np.nan_to_num(bumps))[:STRONGEST])
+        made.append(Spotted(s.kind, s.onset, s.apex, s.offset, s.score, strongest))
+    return tuple(made)
 
 
 def _rows(

@@ -26,7 +26,7 @@ from mmme.features.face.registration import head_motion, register, similarity
 from mmme.interval import Interval
 from mmme.types import FeatureTable, Sample, Stream
 
-__all__ = ["REACHES_S", "MotionCurve", "motion_curve", "motion_features"]
+__all__ = ["REACHES_S", "MotionCurve", "motion_curve", "motion_features", "registered_faces"]
 
 #: From the rise of a short micro-expression to that of a long macro-expression.
 REACHES_S = (0.1, 0.2, 0.4, 0.8)
@@ -129,18 +129,7 @@ def motion_curve(
     DataError
         If the video does not cover two moments of the span, or shows no face.
     """
-    span = span or video.span
-    part = video.between(span)
-    if part.stop - part.start < 2:
-        raise DataError(
-            f"{video.device}: expected frames in [{span.start:.3f} s, {span.stop:.3f} s), got {part.stop - part.start}"
-        )
-    t = video.t[part]
-    times = np.arange(t[0], t[-1] + 1e-9, 1 / rate_hz)
-    with nullcontext(finder) if finder is not None else FaceMesh() as looking:
-        track = track_landmarks(Stretch(video, part), t, finder=looking, where=video.device)
-    recorded = np.abs(t[nearest(t, times)] - times) <= max(0.5 / rate_hz, 2 * float(np.median(np.diff(t))))
-    seen = recorded & np.all([track.sees(times + shift) for shift in (-average_s, 0.0, average_s)], axis=0)
+    times, seen, track = _followed(video, span or video.span, rate_hz, average_s, finder)
     displacement = np.full((len(times), len(REGIONS), 2), np.nan)
     carried = np.zeros((len(REGIONS), 2))
     last: _Moment | None = None
@@ -159,6 +148,68 @@ def motion_curve(
     if progress:
         progress(len(times), len(times))
     return MotionCurve(times, displacement, tuple(REGIONS), track)
+
+
+def _followed(
+    video: Stream,
+    span: Interval,
+    rate_hz: float,
+    average_s: float,
+    finder: FaceFinder | None,
+    track: LandmarkTrack | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], LandmarkTrack]:
+    """Moments of a steady rate, whether each shows a face, and where."""
+    part = video.between(span)
+    if part.stop - part.start < 2:
+        raise DataError(
+            f"{video.device}: expected frames in [{span.start:.3f} s, {span.stop:.3f} s), got {part.stop - part.start}"
+        )
+    t = video.t[part]
+    times = np.arange(t[0], t[-1] + 1e-9, 1 / rate_hz)
+    if track is None:
+        with nullcontext(finder) if finder is not None else FaceMesh() as looking:
+            track = track_landmarks(Stretch(video, part), t, finder=looking, where=video.device)
+    recorded = np.abs(t[nearest(t, times)] - times) <= max(0.5 / rate_hz, 2 * float(np.median(np.diff(t))))
+    seen = recorded & np.all([track.sees(times + shift) for shift in (-average_s, 0.0, average_s)], axis=0)
+    return times, seen, track
+
+
+def registered_faces(
+    video: Stream,
+    *,
+    rate_hz: float = 30.0,
+    average_s: float = 0.012,
+    finder: FaceFinder | None = None,
+    track: LandmarkTrack | None = None,
+) -> tuple[NDArray[np.float64], LandmarkTrack, Iterator[tuple[int, NDArray[np.float32]]]]:
+    """
+    Register the face of every moment, one after the other; nothing is held.
+
+    Parameters
+    ----------
+    video, rate_hz, average_s, finder
+        As in `motion_curve`.
+    track
+        Of the whole video, where it is known already.
+
+    Returns
+    -------
+    t : (k,) float64
+        Moments [s].
+    track
+        Where the face was.
+    faces
+        Number of the moment and its face ``(128, 128)`` [grey levels]; those without a face are left out.
+
+    Raises
+    ------
+    DataError
+        If the video has no two frames, or shows no face.
+    """
+    times, seen, track = _followed(video, video.span, rate_hz, average_s, finder, track)
+    # each moment once: blocks share their ends, one that holds all moments shares none
+    moments = ahead(_moments(MeanFrames(video, average_s), track, times, seen, len(times) + 1))
+    return times, track, ((moment.index, moment.face) for moment in moments)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
