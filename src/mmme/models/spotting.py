@@ -223,8 +223,8 @@ def speaking(curve: MotionCurve, *, noise: float = 4.0, floor_px: float = 0.25) 
     if not seen.any():
         return marked
     level = np.where(seen, level, 0.0)
-    # half of what is asked of an expression: a weak syllable between strong ones is one of them
-    threshold = 0.5 * max(floor_px, noise * float(np.median(level[seen])))
+    # half the size that is asked of an expression, a weak syllable between strong ones is one of them; the noise stays out
+    threshold = max(0.5 * floor_px, noise * float(np.median(level[seen])))
     at = curve.t[find_peaks(np.pad(level, 1), height=threshold)[0] - 1]
     for group in np.split(at, np.flatnonzero(np.diff(at) > APART_S) + 1):
         if len(group) >= SYLLABLES:
