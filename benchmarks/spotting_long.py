@@ -280,16 +280,19 @@ def judge(
     quiet_alarms = sum(len(spot(read(folder, seed)[0])) for seed in QUIET) / (QUIET_MINUTES * len(QUIET))
     value = f1(own.sum(axis=0))
     drawn = {name: f1(bootstrap_totals(c, 10_000, seed=0)) for name, c in counts.items()}
-    best = max(
-        (n for n, _ in pairs if n.startswith("network") and "body" not in n), key=lambda n: f1(counts[n].sum(axis=0))[2]
-    )
-    apart = percentile_interval(drawn[best][:, 2])[0] > percentile_interval(drawn["training-free, as it comes"][:, 2])[1]
-    asked = {
+    asked: dict[str, bool] = {}
+    alone = [n for n, _ in pairs if n.startswith("network") and "body" not in n]
+    if alone:
+        best = max(alone, key=lambda n: f1(counts[n].sum(axis=0))[2])
+        apart = (
+            percentile_interval(drawn[best][:, 2])[0] > percentile_interval(drawn["training-free, as it comes"][:, 2])[1]
+        )
+        asked[f"best network ({best}) apart from training-free, both kinds"] = apart
+    asked |= {
         "training-free F1 of ME at least .60": value[0] >= 0.60,
         "training-free F1 of MaE at least .75": value[1] >= 0.75,
         "under one false alarm a minute": own[:, 2, 1].sum() / minutes < 1,
         f"blinks and turns alone under .2 a minute ({quiet_alarms:.2f})": quiet_alarms < 0.2,
-        f"best network ({best}) apart from training-free, both kinds": apart,
         "a planted body helps (scored again)": moved["the same, scored again by a body (planted)"][2][1] > 0,
         "a body of noise does no harm (scored again)": moved["the same, scored again by a body (noise)"][2][2] > 0,
         "a body of noise does no harm (gate)": moved["the same, with a body as gate (noise)"][2][2] > 0,

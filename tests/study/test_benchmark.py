@@ -1,6 +1,7 @@
 """Many models on one table: resumable, repeatable, with seeds, intervals, audits and what was published."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -82,6 +83,24 @@ def test_the_table_of_what_is_ready(images, tmp_path):
     )
     assert {row.model: row.seeds for row in rows} == {"svm-linear": 1, "svm-rbf": 1}
     assert len(list(out.glob("*.result.json"))) == 2
+
+
+def test_runs_come_back_from_the_table_alone(images, tmp_path):
+    """Whoever has the table and recognition.json has every run, and adds seeds without repeating what was done."""
+    first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
+    models = ("svm-linear", "forest")
+    rows = benchmark_recognition(images, first, FEW, models=models, seeds=2, workers=Workers())
+    for folder in (again, other):
+        folder.mkdir()
+        shutil.copy(first / "recognition.json", folder)
+
+    assert benchmark_recognition(images, again, FEW, models=models, ready=True, workers=Workers()) == rows
+    made, kept = (load_result(f / "forest-loso-seed1.result.json") for f in (again, first))
+    assert all(made.predictions[c] == kept.predictions[c] for c in ("trial", "subject", "truth", "pred", "fold", "stratum"))
+    assert made.scores == tuple(s for s in kept.scores if s.name in {m.name for m in made.scores})
+    unlike = FEW.model_copy(update={"seed": 1})
+    with pytest.raises(ConfigError, match="got none that is ready"):
+        benchmark_recognition(images, other, unlike, models=models, ready=True, workers=Workers())
 
 
 def test_seeds_and_comparison(images, tmp_path):

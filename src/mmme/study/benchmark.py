@@ -35,6 +35,8 @@ from mmme.workers import Workers
 __all__ = ["BenchmarkRow", "benchmark_recognition", "default_models", "published", "summary"]
 
 REFERENCE = "svm-linear"
+TABLE = "recognition.json"
+SYMBOLS = "0123456789abcdefghijklmnopqrstuvwxyz"  # one per class, in the order of the protocol's classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ def benchmark_recognition(
     path
         Table of flow images or of features (``.npz``).
     out
-        Folder of the Results and of ``recognition.json``.
+        Folder of the Results and of ``recognition.json``. Runs that only a ``recognition.json`` there holds are not run
+        again: their Results are made from its predictions, without probabilities.
     config
         Protocol, number of draws; its seed is the first.
     models
@@ -159,6 +162,7 @@ def benchmark_recognition(
         for name in chosen
         if k == 0 or name in IS_RANDOM or name in NETWORKS_TAKE
     ]
+    _restore(out, jobs)
     left = [job for job in jobs if not _is_done(job, out)]
     if ready:
         jobs, left = [job for job in jobs if job not in left], []
@@ -179,7 +183,7 @@ def benchmark_recognition(
     for job in jobs:
         results.setdefault(job.model, []).append(evaluate.load_result(out / _file_name(job)))
     rows = summary(results, n_draws=config.scores.n_bootstrap)
-    _write(rows, results, path, digest, config, out / "recognition.json")
+    _write(rows, results, path, digest, config, out / TABLE)
     return rows
 
 
@@ -208,6 +212,77 @@ def _is_done(job: _Job, out: Path) -> bool:
     return same_data and same_run
 
 
+def _restore(out: Path, jobs: Sequence[_Job]) -> None:
+    """Write the Results of runs whose predictions only the folder's table holds, if it is of this data and run file."""
+    try:
+        stored = json.loads((out / TABLE).read_text(encoding="utf-8"))
+        kept = {(row["model"], run["seed"]): run for row in stored["rows"] for run in row["runs"]}
+        same = stored["table"]["sha256"] == jobs[0].digest and load_config(stored["run"]) == jobs[0].config
+    except (OSError, ValueError, KeyError, ConfigError):
+        return
+    for job in jobs if same else ():
+        run = kept.get((job.model, job.seed))
+        if run is None or (out / _file_name(job)).exists():
+            continue
+        config = _config_of(job)
+        table = read_table_for(job.path, config, takes(job.model))
+        classes = stored["protocol"]["classes"]
+        predictions: dict[str, list[Any]] = {
+            "trial": list(table.trial_ids),
+            "subject": table.subjects.tolist(),
+            "stimulus": table.stimuli.tolist(),
+            "truth": table.labels.tolist(),
+            "pred": [classes[SYMBOLS.index(symbol)] for symbol in run["pred"]],
+            "fold": _fold_names(table, config),
+            "stratum": table.strata[by].tolist() if (by := stored["protocol"]["by"]) is not None else [""] * len(table),
+        }
+        scores, chance = evaluate.scores_from_predictions(
+            predictions,
+            classes,
+            seed=job.seed,
+            n_bootstrap=config.scores.n_bootstrap,
+            n_permutations=config.scores.n_permutations,
+        )
+        result = Result(
+            task="recognition",
+            title=job.model,
+            dataset=_dataset(job, table),
+            protocol=stored["protocol"],
+            model=run["model"],
+            config={"run": config.model_dump(mode="json"), "classes": None},
+            seed=job.seed,
+            predictions=predictions,
+            truth={},
+            scores=scores,
+            chance=chance,
+            versions=run["versions"],
+        )
+        evaluate.save_result(result, out / _file_name(job))
+
+
+def _fold_names(table: FeatureTable, config: RunConfig) -> list[str]:
+    """Name the fold that tested each row."""
+    names = np.full(len(table), "", dtype=object)
+    for split in evaluate.splits(table, config.recognition.protocol, seed=config.seed):
+        names[split.test] = split.name
+    return [str(name) for name in names]
+
+
+def _symbols(result: Result) -> str:
+    """Write the predicted classes of all rows as one string."""
+    classes = list(result.protocol["classes"])
+    return "".join(SYMBOLS[classes.index(label)] for label in result.predictions["pred"])
+
+
+def _dataset(job: _Job, table: FeatureTable) -> dict[str, Any]:
+    return {
+        "name": job.path.stem,
+        "folder": os.path.relpath(job.path.parent, job.out),
+        "files": {job.path.name: job.digest},
+        "simulated": {"yes": True, "no": False}.get(table.origin.get("simulated", "")),
+    }
+
+
 def _config_of(job: _Job) -> RunConfig:
     """Return the run file of one run, so that `mmme rerun` can repeat it."""
     recognition = job.config.recognition.model_copy(update={"model": job.model})
@@ -222,18 +297,12 @@ def _evaluated(job: _Job) -> Result:
         torch.set_num_threads(1)  # two runs side by side are faster than one on two cores
     config = _config_of(job)
     table = read_table_for(job.path, config, takes(job.model))
-    dataset = {
-        "name": job.path.stem,
-        "folder": os.path.relpath(job.path.parent, job.out),
-        "files": {job.path.name: job.digest},
-        "simulated": {"yes": True, "no": False}.get(table.origin.get("simulated", "")),
-    }
     started = time.process_time()
     result = recognise(
         {job.path.stem: table},
         {"all": job.model},
         title=job.model,
-        dataset=dataset,
+        dataset=_dataset(job, table),
         classes=None,
         run=Run(config, Workers()),
     )
@@ -306,6 +375,15 @@ def _is_composite(results: Mapping[str, Sequence[Result]]) -> bool:
     return len(first.predictions["trial"]) == 442 and len(set(first.predictions["subject"])) == 68 and len(strata) == 3
 
 
+def _runs(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return what makes each run again: nothing where a protocol tests some rows only or has too many classes to write."""
+    if len(results[0].protocol["classes"]) > len(SYMBOLS) or results[0].protocol["n_rows"] != len(
+        results[0].predictions["pred"]
+    ):
+        return []
+    return [{"seed": r.seed, "model": r.model, "versions": r.versions, "pred": _symbols(r)} for r in results]
+
+
 def _write(
     rows: Sequence[BenchmarkRow],
     results: Mapping[str, Sequence[Result]],
@@ -330,7 +408,9 @@ def _write(
         "intervals": "95 %, subjects resampled with all seeds of a subject together",
         "against": f"mean UF1 over seeds minus that of {REFERENCE}; p from exchanging predictions subject by subject, "
         "p_holm over all models",
-        "rows": [asdict(row) for row in rows],
+        "rows": [asdict(row) | {"runs": _runs(results[row.model])} for row in rows],
+        "predictions": "pred of a run: for each row of the table the position of its class among the protocol's classes",
+        "run": config.model_dump(mode="json"),
         "first_seed": config.seed,
         "versions": dict(first.versions),
     }
