@@ -1,0 +1,1 @@
+"""Brain and body around an expression: event-locked means, group statistics, networks, responses, coupling."""
