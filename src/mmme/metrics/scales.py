@@ -163,9 +163,7 @@ def intraclass_correlations(ratings: ArrayLike, *, level: float = 0.95) -> tuple
     def ratio(above: float, below: float) -> float:
         return above / below if below > 0 else float("nan")
 
-    def one(
-        form: str, text: str, value: float, low: float, high: float, error: float, df: int
-    ) -> IntraclassCorrelation:
+    def one(form: str, text: str, value: float, low: float, high: float, error: float, df: int) -> IntraclassCorrelation:
         f = bms / error if error > 0 else (np.inf if bms > 0 else float("nan"))
         p = float(f_distribution.sf(f, df_between, df))
         return IntraclassCorrelation(form, text, value, low, high, float(f), df_between, df, p)

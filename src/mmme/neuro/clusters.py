@@ -232,7 +232,7 @@ def _described(
         channels=tuple(channels[i] for i in np.argsort(-by_channel, kind="stable") if by_channel[i] > 0),
         start_s=float(t_s[times[0]]),
         stop_s=float(t_s[times[-1]]),
-        peak_channel=channels[channel],
+        peak_channel=channels[int(channel)],
         peak_s=float(t_s[time]),
         peak_t=float(t[channel, time]),
         difference=float(own.mean()),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
+from scipy.stats import t as student
 
 from mmme.errors import DataError
 
@@ -187,7 +188,7 @@ def group_lag(subjects: Sequence[LaggedRelation], *, n_bootstrap: int = 2000, se
     z = np.arctanh(np.clip([one.r for one in subjects], -0.999999, 0.999999))
     drawn = np.arctanh(np.clip(np.array([one.null for one in subjects], dtype=np.float64), -0.999999, 0.999999))
     mean, sd = z.mean(axis=0), z.std(axis=0, ddof=1)
-    half = 2.0 * sd / np.sqrt(len(z))
+    half = float(student.isf(0.025, len(z) - 1)) * sd / np.sqrt(len(z))
     # The surrogates' spread stands for that of subjects without a relation, so that one tight lag does not win by itself.
     error = np.sqrt(drawn.var(axis=1, ddof=1).mean()) / np.sqrt(len(z))
     observed = float(np.abs(mean).max() / error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +197,7 @@ def _one(
     epoch, before = at + within - first, onset + base - first
     n_steps = within.size // step
 
-    def steps(y: NDArray[np.floating]) -> NDArray[np.float64]:
+    def steps(y: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray(y[:, epoch].reshape(y.shape[0], n_steps, step).mean(axis=2), dtype=np.float64)
 
     found = np.empty((len(MEASURES), x.shape[0], n_steps))

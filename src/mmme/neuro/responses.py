@@ -25,6 +25,7 @@ __all__ = [
     "WINDOWS",
     "MixedEffect",
     "Response",
+    "course",
     "mixed_effect",
     "paired_response",
     "response_columns",
@@ -89,7 +90,7 @@ def response_columns(body: Body, samples: Sequence[Sample]) -> dict[str, NDArray
         columns = columns_of_signal(body, signal, occasions)
         for name, (own, _) in RESPONSES.items():
             if own == signal:
-                found[name] = np.asarray(columns[name].values, dtype=np.float64)
+                found[name] = np.asarray(columns[name][0], dtype=np.float64)
     return found
 
 
@@ -119,18 +120,22 @@ def response_courses(
     at = np.asarray(at_s, dtype=np.float64)[:, None] + t_s
     found = {}
     for name, (signal, _) in COURSES.items():
-        course = _course(body, signal, at)
-        if course is None:
+        values = course(body, signal, at)
+        if values is None:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # rows without any value stay NaN
-            level = np.nanmean(course[:, t_s < 0], axis=1, keepdims=True)
-        found[name] = 100.0 * (course / level - 1.0) if name == "pulse amplitude" else course - level
+            level = np.nanmean(values[:, t_s < 0], axis=1, keepdims=True)
+        found[name] = 100.0 * (values / level - 1.0) if name == "pulse amplitude" else values - level
     return t_s, found
 
 
-def _course(body: Body, signal: str, at: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """One signal's course at times of any shape; None where it was not recorded or cannot be used."""
+def course(body: Body, signal: str, at: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """
+    Read one signal's course at times of any shape [s]; None where it was not recorded or cannot be used.
+
+    Heart and breathing rate, pulse amplitude, phasic conductance, smoothed temperature: one per signal of `COURSES`.
+    """
     read = body.signals.get(signal)
     if read is None or read.refused:
         return None
@@ -144,9 +149,9 @@ def _course(body: Body, signal: str, at: NDArray[np.float64]) -> NDArray[np.floa
             return None
         return np.asarray(np.interp(at, read.beats.t_s[known], read.amplitude[known]))
     regular = read.phasic if signal == "eda" else read.smooth
-    course = np.interp(at, regular.t, regular.x, left=np.nan, right=np.nan)
+    values = np.interp(at, regular.t, regular.x, left=np.nan, right=np.nan)
     spoiled = np.interp(at, regular.t, regular.bad.astype(np.float64)) > 0
-    return np.asarray(np.where(spoiled, np.nan, course))
+    return np.asarray(np.where(spoiled, np.nan, values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
