@@ -13,6 +13,9 @@ from mmme.errors import DataError
 
 __all__ = ["Question", "answered", "sign_flips", "within_family"]
 
+#: Statistics that differ by less, relatively, are equal: permutations of the same numbers round differently.
+TIE = 1e-9
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
@@ -39,7 +42,8 @@ class Question:
     @property
     def p(self) -> float:
         """Share of draws that reach the observed value, which counts as a draw."""
-        return float((1 + np.count_nonzero(self.null >= self.observed)) / (1 + self.null.size))
+        reached = self.null >= self.observed - TIE * abs(self.observed)
+        return float((1 + np.count_nonzero(reached)) / (1 + self.null.size))
 
 
 def sign_flips(n_subjects: int, n_draws: int, *, seed: int = 0) -> NDArray[np.float64]:
@@ -95,10 +99,11 @@ def within_family(observed: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:
         raise DataError(f"family: expected draws for each of {value.size} questions, got shape {draws.shape}")
     everything = np.column_stack([value, draws])
     sd = everything.std(axis=1, keepdims=True)
-    z = np.where(sd > 0, (everything - everything.mean(axis=1, keepdims=True)) / np.where(sd > 0, sd, 1.0), -np.inf)
+    varies = sd > TIE * np.abs(everything).max(axis=1, keepdims=True)
+    z = np.where(varies, (everything - everything.mean(axis=1, keepdims=True)) / np.where(varies, sd, 1.0), -np.inf)
     largest = z[:, 1:].max(axis=0)
-    p = (1 + (largest[None, :] >= z[:, :1] - 1e-12).sum(axis=1)) / (1 + draws.shape[1])
-    return np.where(sd[:, 0] > 0, p, 1.0)
+    reached = largest[None, :] >= z[:, :1] - 1e-6  # standardised ties
+    return np.where(varies[:, 0], (1 + reached.sum(axis=1)) / (1 + draws.shape[1]), 1.0)
 
 
 def answered(questions: Sequence[Question]) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from scipy import stats
 from mmme.errors import DataError
 from mmme.features.brain.interpolation import electrode_places
 from mmme.neuro.clusters import Cluster, ClusterTest, cluster_test, neighbours
-from mmme.neuro.coupling import GroupLag, group_lag
+from mmme.neuro.coupling import GroupLag, LaggedRelation, group_lag
 from mmme.neuro.evoked import MEASURES, differences_of
 from mmme.neuro.families import Question, answered
 from mmme.neuro.network_statistic import NetworkTest, network_based_statistic
@@ -215,9 +215,21 @@ def analyse_group(
     for row in rows:
         row["claimed"] = bool(float(str(row["p_all"])) < 0.05)
     return GroupAnalysis(
-        rows, maps, clusters, networks, graphs, nodes, responses, _exploratory(subjects, "emotion"),
-        _exploratory(subjects, "unit"), _courses(subjects), lags, coupling, [_counted(one) for one in subjects], tuple(notes),
-    )  # fmt: skip
+        questions=rows,
+        maps=maps,
+        clusters=clusters,
+        networks=networks,
+        graphs=graphs,
+        network_channels=nodes,
+        responses=responses,
+        by_emotion=_exploratory(subjects, "emotion"),
+        by_unit=_exploratory(subjects, "unit"),
+        courses=_courses(subjects),
+        lags=lags,
+        coupling=coupling,
+        events=[_counted(one) for one in subjects],
+        notes=tuple(notes),
+    )
 
 
 def _counted(one: SubjectAnalysis) -> Row:
@@ -295,7 +307,8 @@ def _brain(
                 n_permutations=settings.n_permutations, seed=settings.seed,
             )  # fmt: skip
             questions.append(Question(f"brain at {lock}", f"{measure}, {contrast}", test.observed, test.null))
-            maps.append(MapOfScalp(lock, contrast, measure, t_s, channels, *_mean_with_interval(x[whole, k]), test))
+            mean, low, high = _mean_with_interval(x[whole, k])
+            maps.append(MapOfScalp(lock, contrast, measure, t_s, channels, mean, low, high, test))
             others = {v: y[whole] for v, y in by_variant.items() if v != asked}
             for rank, cluster in enumerate(test.clusters[:LISTED]):
                 row = _cluster_row(cluster, lock, contrast, measure, asked)
@@ -310,7 +323,8 @@ def _common(subjects: Sequence[SubjectAnalysis], variant: str, notes: list[str])
     """Channels with a known place that every recording has with a signal."""
     first = subjects[0].evoked[variant, LOCKS[0]].channels
     known = electrode_places(first)
-    kept, gone = [], []
+    kept: list[str] = []
+    gone: list[str] = []
     for name in first:
         there = name in known
         for one in subjects:
@@ -455,7 +469,7 @@ def _tested(
     found = paired_response(
         by_subject[known], [f"{i}" for i in np.flatnonzero(known)], n_draws=settings.n_permutations, seed=settings.seed
     )
-    questions.append(Question(family, name, abs(found.t), found.null))
+    questions.append(Question(family, name, found.observed, found.null))
     return {
         "n_subjects": found.n_subjects,
         "difference": found.difference,
@@ -485,7 +499,7 @@ def _responses(
 ) -> list[Row]:
     rows: list[Row] = []
     names = list(dict.fromkeys(one.subject for one in subjects))
-    for column, (signal, text) in RESPONSES.items():
+    for column, (signal, text, _) in RESPONSES.items():
         events, values = _event_rows(subjects, column)
         who, kinds = np.array([e[0].subject for e in events]), np.array([e[1].kind for e in events])
         means = {kind: _means(values, who, kinds == kind, names) for kind in ("micro", "macro")}
@@ -547,8 +561,9 @@ def _exploratory(subjects: Sequence[SubjectAnalysis], by: str) -> list[Row]:
                 continue
             t, p = stats.ttest_1samp(known, 0.0)
             mean, low, high = _mean_with_interval(known[:, None])[:, 0]
-            rows.append({by: group, "measure": column, "n_subjects": known.size, "n_events": int(wanted.sum()),
-                         "difference": float(mean), "low": float(low), "high": float(high), "t": float(t), "p": float(p)})  # fmt: skip
+            found = {"difference": mean, "low": low, "high": high, "t": t, "p": p}
+            counts = {"n_subjects": int(known.size), "n_events": int(wanted.sum())}
+            rows.append({by: group, "measure": column, **counts, **{k: float(v) for k, v in found.items()}})
     if rows:
         for row, q in zip(rows, stats.false_discovery_control([row["p"] for row in rows]), strict=True):
             row["q"] = float(q)
@@ -570,8 +585,8 @@ def _courses(subjects: Sequence[SubjectAnalysis]) -> tuple[CourseMeans, ...]:
                     rows = [one.courses[name, side][[p.kind == kind for p in one.pairs]] for one in own]
                     sides[side] = _by_subject(own, np.array([np.nanmean(r, axis=0) for r in rows]))
             difference = sides["shown"] - sides["neutral"]
-            means = (_mean_with_interval(x) for x in (sides["shown"], sides["neutral"], difference))
-            found.append(CourseMeans(name, kind, own[0].courses_t_s, *means, difference))
+            shown, neutral, apart = (_mean_with_interval(x) for x in (sides["shown"], sides["neutral"], difference))
+            found.append(CourseMeans(name, kind, own[0].courses_t_s, shown, neutral, apart, difference))
     return tuple(found)
 
 
@@ -581,7 +596,7 @@ def _coupling(
     lags: dict[tuple[str, str], GroupLag] = {}
     rows: list[Row] = []
     for key in dict.fromkeys(k for one in subjects for k in one.lags):
-        own = [one.lags[key] for one in subjects if key in one.lags]
+        own = _lags_by_subject(subjects, key)
         try:
             found = group_lag(own, seed=settings.seed)
         except DataError as error:
@@ -619,6 +634,20 @@ def _coupling(
             }
         )
     return lags, rows
+
+
+def _lags_by_subject(subjects: Sequence[SubjectAnalysis], key: tuple[str, str]) -> list[LaggedRelation]:
+    """Average the relations of one subject's recordings."""
+    own: dict[str, list[LaggedRelation]] = {}
+    for one in subjects:
+        if key in one.lags:
+            own.setdefault(one.subject, []).append(one.lags[key])
+    return [
+        LaggedRelation(
+            found[0].lag_s, np.mean([f.r for f in found], axis=0), np.mean([f.null for f in found], axis=0), len(found)
+        )
+        for found in own.values()
+    ]
 
 
 def _pooled_p(found: Sequence[NDArray[np.float64]]) -> float:

@@ -15,7 +15,7 @@ from mmme.features.brain.graphs import clustering, distances, nodal_efficiency, 
 
 __all__ = ["GRAPH_MEASURES", "LEAST_EVENTS", "NETWORK_BANDS_HZ", "condition_networks", "graph_measures"]
 
-#: ``[low, high)`` [Hz]; in a second, theta has four cycles.
+#: ``[low, high)`` [Hz]; a piece of 1.5 s has six cycles of the lowest.
 NETWORK_BANDS_HZ: Mapping[str, tuple[float, float]] = {
     "theta": (4.0, 8.0),
     "alpha": (8.0, 13.0),
@@ -25,14 +25,15 @@ NETWORK_BANDS_HZ: Mapping[str, tuple[float, float]] = {
 GRAPH_MEASURES = ("strength", "global efficiency", "clustering", "small-world sigma")
 #: From fewer epochs, phases say nothing.
 LEAST_EVENTS = 5
-LENGTH_S = 1.0
+#: Six cycles of the lowest frequency.
+LENGTH_S = 1.5
 
 
 def condition_networks(
     clean: CleanEeg, pairs: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, measure: str = "wpli"
 ) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, int], tuple[str, ...]]:
     """
-    Measure connectivity in the second after onsets and after the onsets of their neutral moments.
+    Measure connectivity in the 1.5 s after onsets and after the onsets of their neutral moments.
 
     Measures of phase depend on how many epochs they are taken from, so both sides of a kind have the same number: a pair
     counts only where both of its epochs are whole.

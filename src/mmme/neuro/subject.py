@@ -24,7 +24,7 @@ from mmme.neuro.coupling import LaggedRelation, canonical_correlation, gaussian_
 from mmme.neuro.evoked import BANDS_HZ, EvokedSettings, LockedMeans, locked_means
 from mmme.neuro.moments import Pair, matched_moments
 from mmme.neuro.networks import condition_networks
-from mmme.neuro.responses import COURSES, WINDOWS, course, response_columns, response_courses
+from mmme.neuro.responses import COURSES, SIGNALS, course, response_columns, response_courses
 from mmme.types import KINDS, Sample, Stream, Timeline, Trial
 
 __all__ = [
@@ -326,8 +326,8 @@ def _eyes(
 
 
 def _body(timeline: Timeline, notes: list[str]) -> Body:
-    there = tuple(name for name in WINDOWS if name in timeline.streams)
-    absent = [name for name in WINDOWS if name not in timeline.streams]
+    there = tuple(name for name in SIGNALS if name in timeline.streams)
+    absent = [name for name in SIGNALS if name not in timeline.streams]
     if absent:
         notes.append(f"not recorded: {', '.join(absent)}")
     if not there:

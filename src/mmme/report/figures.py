@@ -23,6 +23,7 @@ __all__ = [
     "forest",
     "group_scores",
     "motion_png",
+    "panel",
     "quality",
     "reliability",
     "signals",
@@ -43,11 +44,17 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def _panel(
-    width_in: float, height_in: float, columns: int = 1, rows: int = 1, height_ratios: Sequence[float] | None = None
+def panel(
+    width_in: float,
+    height_in: float,
+    columns: int = 1,
+    rows: int = 1,
+    height_ratios: Sequence[float] | None = None,
+    width_ratios: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
+    """Make a figure of the house's look with its axes, row by row."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios)
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=height_ratios, width_ratios=width_ratios)
     flat = [ax for row in axes for ax in row]
     for ax in flat:
         for side in ("top", "right"):
@@ -73,7 +80,7 @@ def forest(results: Sequence[Result], names: Sequence[str]) -> str:
     names
         Scores to show; a result that lacks one leaves its row empty.
     """
-    figure, axes = _panel(2.9 * len(names) + 1.2, 0.36 * len(results) + 1.0, columns=len(names))
+    figure, axes = panel(2.9 * len(names) + 1.2, 0.36 * len(results) + 1.0, columns=len(names))
     rows = np.arange(len(results))[::-1]
     for ax, name in zip(axes, names, strict=True):
         for row, result in zip(rows, results, strict=True):
@@ -100,7 +107,7 @@ def forest(results: Sequence[Result], names: Sequence[str]) -> str:
 def group_scores(result: Result, name: str) -> str:
     """Draw one score of one result in every group, with its interval."""
     scores = [s for s in result.scores if s.name == name]
-    figure, (ax,) = _panel(5.2, 0.34 * len(scores) + 0.8)
+    figure, (ax,) = panel(5.2, 0.34 * len(scores) + 0.8)
     rows = np.arange(len(scores))[::-1]
     for row, score in zip(rows, scores, strict=True):
         colour = INK if score.group == "all" else PALETTE[0]
@@ -124,7 +131,7 @@ def confusions(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]
     classes
         Names in the order of the rows.
     """
-    figure, axes = _panel(2.55 * len(matrices) + 0.5, 2.5, columns=len(matrices))
+    figure, axes = panel(2.55 * len(matrices) + 0.5, 2.5, columns=len(matrices))
     for ax, (title, counts) in zip(axes, matrices.items(), strict=True):
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -149,7 +156,7 @@ def reliability(found: Mapping[str, Calibration]) -> str:
     found
         Calibration by title.
     """
-    figure, axes = _panel(2.55 * len(found) + 0.5, 2.5, columns=len(found))
+    figure, axes = panel(2.55 * len(found) + 0.5, 2.5, columns=len(found))
     for ax, (title, one) in zip(axes, found.items(), strict=True):
         ax.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=":")
         ax.plot(one.said, one.right, "o-", color=PALETTE[0], ms=4.5, lw=1.4, mec="white")
@@ -172,7 +179,7 @@ def evidence(groups: Mapping[str, NDArray[np.float64]], names: Sequence[str]) ->
         Of the action units, in the order of the rows.
     """
     values = np.column_stack(list(groups.values()))
-    figure, (ax,) = _panel(1.15 * len(groups) + 1.4, 0.24 * len(names) + 1.0)
+    figure, (ax,) = panel(1.15 * len(groups) + 1.4, 0.24 * len(names) + 1.0)
     reach = max(float(np.nanmax(np.abs(values))), 0.1)
     ax.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
     for i, j in np.ndindex(*values.shape):
@@ -209,7 +216,7 @@ def quality(shares: Mapping[str, NDArray[np.float64]], subjects: Sequence[str]) 
     columns = min(len(shares), 3)
     rows = -(-len(shares) // columns)
     n_trials = max(x.shape[1] for x in shares.values())
-    figure, axes = _panel(3.4 * columns, (0.16 * len(subjects) + 0.75) * rows + 0.5, columns=columns, rows=rows)
+    figure, axes = panel(3.4 * columns, (0.16 * len(subjects) + 0.75) * rows + 0.5, columns=columns, rows=rows)
     colours = mpl.colormaps["OrRd_r"].with_extremes(bad="#b9c2cc")
     shown = None
     for ax, (name, values) in zip(axes, shares.items(), strict=False):
@@ -248,7 +255,7 @@ def clock_residuals(clocks: Mapping[str, Mapping[str, ClockMap]], limit_ms: floa
     """
     devices = sorted({d for by_device in clocks.values() for d in by_device})
     subjects = sorted(clocks)
-    figure, axes = _panel(7.6, 0.22 * len(subjects) + 1.2, columns=2)
+    figure, axes = panel(7.6, 0.22 * len(subjects) + 1.2, columns=2)
     for ax, label in zip(axes, ("worst marker misfit [ms]", "drift [ppm]"), strict=True):
         for k, device in enumerate(devices):
             rows = [i for i, s in enumerate(subjects) if device in clocks[s]]
@@ -286,7 +293,7 @@ def spotting_curves(
     start_s
         Trial start, drawn as 0 s.
     """
-    figure, axes = _panel(8.2, 1.15 * len(curves) + 0.6, rows=len(curves))
+    figure, axes = panel(8.2, 1.15 * len(curves) + 0.6, rows=len(curves))
     for ax, (modality, (t, by_kind)) in zip(axes, curves.items(), strict=True):
         for kind, interval in truth:
             ax.axvspan(interval.start - start_s, interval.stop - start_s, color=KIND_COLOUR[kind], alpha=0.14, lw=0)
@@ -329,7 +336,7 @@ def signals(
     start_s
         Trial start, drawn as 0 s.
     """
-    figure, axes = _panel(8.2, 0.72 * len(traces) + 0.7, rows=len(traces))
+    figure, axes = panel(8.2, 0.72 * len(traces) + 0.7, rows=len(traces))
     for ax, (name, (t, x, unit)) in zip(axes, traces.items(), strict=True):
         for kind, interval in truth:
             ax.axvspan(interval.start - start_s, interval.stop - start_s, color=KIND_COLOUR[kind], alpha=0.14, lw=0)
@@ -382,7 +389,7 @@ def motion_png(
         By name with its unit, times [s] and values of each signal.
     """
     below = dict(body or {})
-    figure, panels = _panel(10, 4.6 + 1.1 * len(below), rows=2 + len(below), height_ratios=[1.3, 1, *([0.55] * len(below))])
+    figure, panels = panel(10, 4.6 + 1.1 * len(below), rows=2 + len(below), height_ratios=[1.3, 1, *([0.55] * len(below))])
     curve, image, *lower = panels
     for ax, (name, (times, values)) in zip(lower, below.items(), strict=True):
         for kind, interval, _ in spotted:

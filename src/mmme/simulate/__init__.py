@@ -14,6 +14,7 @@ from mmme.simulate.devices import BIOPAC_LABELS, BIOPAC_UNITS, write_acqknowledg
 from mmme.simulate.expressions import TrueExpression, draw_expressions, expression_amplitude
 from mmme.simulate.faces import ACTION_UNITS, Face, au_field, make_face
 from mmme.simulate.long_recording import LongRecording, long_recording
+from mmme.simulate.mechanism import MechanismSession, PlantedEffects, mechanism_session
 from mmme.simulate.plan import StudyPlan
 from mmme.simulate.pulse import SKIN_TONES, PulseTruth, simulate_pulse_clip
 from mmme.simulate.render import Sway, Turn, draw_sway, render_frames, write_frames
@@ -36,6 +37,8 @@ __all__ = [
     "Face",
     "FrameLog",
     "LongRecording",
+    "MechanismSession",
+    "PlantedEffects",
     "PulseTruth",
     "Response",
     "SessionJob",
@@ -62,6 +65,7 @@ __all__ = [
     "frame_names",
     "long_recording",
     "make_face",
+    "mechanism_session",
     "ppg_v",
     "render_frames",
     "rsp_v",
