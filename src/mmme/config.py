@@ -219,6 +219,22 @@ class Scores(Section):
     n_placements: int = Field(default=200, ge=20, description="Random placements behind each chance level of spotting.")
 
 
+class Analysis(Section):
+    """What brain and body do around expressions (`mmme analyse`)."""
+
+    still_before_s: float = Field(default=1.0, ge=0, le=30, description="Still face before a neutral moment [s].")
+    still_after_s: float = Field(default=4.0, ge=0, le=60, description="Still face after it [s].")
+    components: bool = Field(
+        default=True,
+        description="EEG once more with the components of eyes, heart and muscles taken out; tests are then of that one.",
+    )
+    max_lag_s: float = Field(default=5.0, gt=0, le=30, description="Longest lag between face and body [s].")
+    forming_p: float = Field(
+        default=0.01, gt=0, le=0.1, description="Two-sided p of a point or link that may belong to a cluster."
+    )
+    n_permutations: int = Field(default=1000, ge=100, description="Permutations and surrogates behind each p.")
+
+
 class RunConfig(Section):
     """
     A whole run file, every key with its default.
@@ -239,6 +255,7 @@ class RunConfig(Section):
     network: Network = Network()
     spotting: Spotting = Spotting()
     scores: Scores = Scores()
+    analysis: Analysis = Analysis()
 
 
 def load_config(source: Path | Mapping[str, Any] | None, *, where: str = "run file") -> RunConfig:

@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control
 
 from mmme.errors import DataError
 
-__all__ = ["Question", "answered", "sign_flips", "within_family"]
+__all__ = ["TIE", "Question", "answered", "flipped_t", "sign_flips", "within_family"]
 
 #: Statistics that differ by less, relatively, are equal: permutations of the same numbers round differently.
 TIE = 1e-9
@@ -50,17 +50,53 @@ def sign_flips(n_subjects: int, n_draws: int, *, seed: int = 0) -> NDArray[np.fl
     """
     Draw signs for the differences of subjects, which are as likely as their opposites where nothing is there.
 
+    Where there are no more patterns than draws, all are given once, without the observed one and without opposites, which
+    say the same both ways.
+
     Returns
     -------
-    (n_draws, n_subjects) float64
+    (at most n_draws, n_subjects) float64
         1 or -1.
 
     Examples
     --------
-    >>> np.unique(sign_flips(5, 100)).tolist()
-    [-1.0, 1.0]
+    >>> np.unique(sign_flips(12, 100)).tolist(), sign_flips(5, 100).shape
+    ([-1.0, 1.0], (15, 5))
     """
+    if n_subjects <= 20 and 2 ** (n_subjects - 1) - 1 <= n_draws:
+        bits = np.arange(1, 2 ** (n_subjects - 1))[:, None] >> np.arange(n_subjects) & 1
+        return np.asarray(1.0 - 2.0 * bits)
     return np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_draws, n_subjects))
+
+
+def flipped_t(x: NDArray[np.float64], flips: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Give t of every column's mean under every flip of the rows' signs; 0 where a column does not vary.
+
+    The sum of squares does not change with signs, so all flips cost one matrix product.
+
+    Parameters
+    ----------
+    x : (n_subjects, n)
+        Differences.
+    flips : (n_flips, n_subjects)
+        From `sign_flips`.
+
+    Returns
+    -------
+    (n_flips, n) float64
+
+    Examples
+    --------
+    >>> flipped_t(np.array([[1.0], [2.0], [3.0]]), np.ones((1, 3))).round(3).tolist()
+    [[3.464]]
+    """
+    n = x.shape[0]
+    mean = flips @ x / n
+    variance = ((x**2).mean(axis=0) - mean**2) * n / (n - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = mean / np.sqrt(np.maximum(variance, 0.0) / n)
+    return np.asarray(np.where(variance > 1e-24, t, 0.0))
 
 
 def within_family(observed: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from scipy import sparse, stats
 from scipy.sparse.csgraph import connected_components
 
 from mmme.errors import DataError
-from mmme.neuro.families import sign_flips
+from mmme.neuro.families import TIE, flipped_t, sign_flips
 
 __all__ = ["LinkedNodes", "NetworkTest", "network_based_statistic"]
 
@@ -122,31 +122,21 @@ def network_based_statistic(
     i, j = np.triu_indices(n_nodes, 1)
     links = x[:, i, j]
     forming_t = float(stats.t.isf(forming_p / 2, n_subjects - 1))
-    t = _t_values(links, np.ones((1, n_subjects)))
+    t = flipped_t(links, np.ones((1, n_subjects)))
     sizes, members = _components(t, i, j, n_nodes, forming_t)
-    null = np.empty(n_permutations)
     flips = sign_flips(n_subjects, n_permutations, seed=seed)
-    for first in range(0, n_permutations, BLOCK):
-        part = _t_values(links, flips[first : first + BLOCK])
+    null = np.empty(len(flips))
+    for first in range(0, len(flips), BLOCK):
+        part = flipped_t(links, flips[first : first + BLOCK])
         null[first : first + part.shape[0]] = _largest(part, i, j, n_nodes, forming_t)
     components = []
     for (sign, label), excess in sorted(sizes.items(), key=lambda item: -item[1]):
         own = members[sign] == label
-        p = float((1 + np.count_nonzero(null >= excess - 1e-12)) / (1 + n_permutations))
+        p = float((1 + np.count_nonzero(null >= excess * (1 - TIE))) / (1 + null.size))
         components.append(LinkedNodes(sign, p, tuple(zip(i[own].tolist(), j[own].tolist(), strict=True)), excess))
     matrix = np.zeros((n_nodes, n_nodes))
     matrix[i, j] = matrix[j, i] = t[0]
     return NetworkTest(matrix, tuple(components), max(sizes.values(), default=0.0), null, forming_t)
-
-
-def _t_values(links: NDArray[np.float64], flips: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Paired t of every link under every flip, ``(n_flips, n_links)``."""
-    n = links.shape[0]
-    mean = flips @ links / n
-    variance = ((links**2).mean(axis=0) - mean**2) * n / (n - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        t = mean / np.sqrt(np.maximum(variance, 0.0) / n)
-    return np.asarray(np.where(variance > 1e-24, t, 0.0))
 
 
 def _graph(
