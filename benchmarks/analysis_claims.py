@@ -38,8 +38,17 @@ PLANTED = PlantedEffects(
 )
 
 
-def subject(number: int, seed: int, effects: PlantedEffects | None, *, trials: int, trial_s: float, channels: int, step_s: float,
-            n_draws: int) -> SubjectAnalysis:  # fmt: skip
+def subject(
+    number: int,
+    seed: int,
+    effects: PlantedEffects | None,
+    *,
+    trials: int,
+    trial_s: float,
+    channels: int,
+    step_s: float,
+    n_draws: int,
+) -> SubjectAnalysis:
     """Simulate one subject and measure it."""
     made = mechanism_session(number, effects=effects, trials=trials, trial_s=trial_s, channels=channels, seed=seed)
     face = FaceMotion(made.face_t_s, made.face.mean(axis=1), made.face)
@@ -74,8 +83,8 @@ def planted_found(found: GroupAnalysis) -> list[tuple[str, str, str, bool]]:
         if not c:
             return "no cluster"
         return (
-            f"{c['peak_channel']}, {c['start_s']:.2f} to {c['stop_s']:.2f} s, {c['difference']:+.1f} dB, dz {c['dz']:+.1f}, "
-            f"p {c['p']:.3f}"
+            f"{c['peak_channel']}, {c['start_s']:.2f} to {c['stop_s']:.2f} s, {c['difference']:+.1f} dB, "
+            f"dz {c['dz']:+.1f}, p {c['p']:.3f}"
         )
 
     theta = cluster("theta", "micro", "onset")

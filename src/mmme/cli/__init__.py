@@ -5,7 +5,21 @@ from __future__ import annotations
 import click
 
 from mmme import __version__
-from mmme.cli import agreement, benchmark, coding, data, demo, magnify, predict, pulse, results, score, sharing, spot
+from mmme.cli import (
+    agreement,
+    analyse,
+    benchmark,
+    coding,
+    data,
+    demo,
+    magnify,
+    predict,
+    pulse,
+    results,
+    score,
+    sharing,
+    spot,
+)
 from mmme.cli.console import Verbs
 
 __all__ = ["cli", "main"]
@@ -31,6 +45,7 @@ for _verb in (
     results.evaluate,
     benchmark.benchmark,
     score.score,
+    analyse.analyse,
     results.rerun,
     results.report,
     predict.train,

@@ -64,8 +64,11 @@ __all__ = [
     "describe_study",
     "face_settings",
     "gather",
+    "inputs_of",
     "prune",
+    "stored_face_moments",
     "stored_tables",
+    "trial_from_json",
 ]
 
 
@@ -145,7 +148,7 @@ def code_hash(*rooms: str) -> str:
     return digest.hexdigest()
 
 
-def _inputs(study: Study, recording: str) -> str:
+def inputs_of(study: Study, recording: str) -> str:
     """Hash of a recording's files: what a person may correct as it is now, the large ones as the manifest has them."""
     files = study.files(recording)
     digest = hashlib.sha256()
@@ -212,7 +215,7 @@ def describe_recording(job: RecordingJob) -> str:
     """
     study, config = open_study(job.study), job.config
     target, store = _description(job.study, job.recording), _store(job.study)
-    inputs = _inputs(study, job.recording)
+    inputs = inputs_of(study, job.recording)
     relevant = config.model_dump(
         include={"alignment", "rows", "face", "body", "eeg", "spotting", "recognition"}, mode="json"
     )
@@ -351,7 +354,8 @@ def _trial_as_json(trial: Trial) -> dict[str, Any]:
     return asdict(trial)
 
 
-def _trial_from_json(data: Mapping[str, Any]) -> Trial:
+def trial_from_json(data: Mapping[str, Any]) -> Trial:
+    """Make a trial of what `dataclasses.asdict` made of it."""
     expressions = tuple(
         Expression(**{**e, "aus": tuple(e["aus"]), "assumed": tuple(e["assumed"])}) for e in data["expressions"]
     )
@@ -437,7 +441,7 @@ def gather(study: Path, recordings: Sequence[str], config: RunConfig) -> Describ
     kind = takes(config.recognition.body_model)
     if kind in BODY_INPUTS:
         tables["body"] = _stacked(study, descriptions, f"body {kind}")
-    trials = tuple(_trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
+    trials = tuple(trial_from_json(t) for s in recordings for t in descriptions[s]["trials"])
     findings = tuple(Finding(**{**f, "rows": tuple(f["rows"])}) for s in recordings for f in descriptions[s]["findings"])
     opened = open_study(study)
     whole = tuple(f for f in opened.findings() if f.where.split()[0] not in opened.recordings)
@@ -473,6 +477,23 @@ def _stacked(study: Path, descriptions: Mapping[str, Any], name: str) -> Feature
     if not keys:
         raise DataError(f"{study}: expected expressions to describe, got none; does rows.kind of the run file fit?")
     return stack([store.read(key) for key in keys])
+
+
+def stored_face_moments(study: Path, recording: str) -> FeatureTable | None:
+    """
+    Read how the face of one recording moves, as its description has it; None where it was not described.
+
+    Parameters
+    ----------
+    study
+        Folder of the study.
+    recording
+        Its name.
+    """
+    if not _description(study, recording).exists():
+        return None
+    key = _read_description(study, recording)["tables"].get("face-moments")
+    return _store(study).read(key) if key else None
 
 
 def classified(table: FeatureTable, config: RunConfig) -> FeatureTable:
