@@ -34,7 +34,7 @@ class Pair:
     aus
         Action units of the expression, as written.
     alone
-        No other expression begins or ends from ``before_s`` before its onset to ``after_s`` after its offset.
+        No other expression lies within ``after_s`` before its onset or after its offset.
     """
 
     kind: Kind
@@ -114,7 +114,7 @@ def matched_moments(
                 sample, id=f"{name}-neutral", label="neutral", onset=onset, apex=expression.apex + moved, offset=stop
             )
             others = (e for j, e in enumerate(shown) if j != k)
-            alone = all(e.offset < expression.onset - before_s or e.onset > expression.offset + after_s for e in others)
+            alone = all(e.offset < expression.onset - after_s or e.onset > expression.offset + after_s for e in others)
             pairs.append(Pair(expression.kind, sample, neutral, expression.aus, alone))
     order = {trial.id: i for i, trial in enumerate(trials)}
     return (

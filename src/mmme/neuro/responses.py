@@ -94,7 +94,7 @@ def response_columns(body: Body, samples: Sequence[Sample]) -> dict[str, NDArray
 
 
 def response_courses(
-    body: Body, at_s: Sequence[float], *, before_s: float = 2.0, after_s: float = 10.0, step_s: float = 0.1
+    body: Body, at_s: Sequence[float], *, before_s: float = 2.0, after_s: float = 8.0, step_s: float = 0.1
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """
     Cut the courses of the body around events, each against its mean before the event.

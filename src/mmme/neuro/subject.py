@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -525,12 +526,12 @@ def load_subject(path: Path, *, key: str | None = None) -> SubjectAnalysis | Non
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
             facts = json.loads(stored["facts"].tobytes().decode())
             if key is not None and facts["key"] != key:
                 return None
             arrays = {name: stored[name] for name in stored.files if name != "facts"}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"{path}: expected an analysis of a recording, got {error}; delete it and analyse again") from error
 
     def part(name: str) -> dict[tuple[str, str], NDArray[Any]]:

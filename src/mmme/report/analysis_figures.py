@@ -29,7 +29,8 @@ def _head_places(channels: Sequence[str]) -> NDArray[np.float64]:
     along = places - centre
     angle = np.arctan2(np.hypot(along[:, 0], along[:, 1]), along[:, 2])
     turn = np.arctan2(along[:, 1], along[:, 0])
-    return np.column_stack([angle * np.cos(turn), angle * np.sin(turn)]) / (np.pi / 2)
+    flat = np.column_stack([angle * np.cos(turn), angle * np.sin(turn)]) / (np.pi / 2)
+    return np.asarray(flat * min(1.0, 0.95 / np.hypot(*flat.T).max()))
 
 
 def scalp_map(found: MapOfScalp) -> Figure:
@@ -61,7 +62,7 @@ def scalp_map(found: MapOfScalp) -> Figure:
     limit = float(np.abs(values).max()) or 1.0
     inside = np.array([best is not None and name in best.channels for name in found.channels])
     mne.viz.plot_topomap(
-        values, _head_places(found.channels), axes=head, show=False, cmap="RdBu_r", vlim=(-limit, limit), sphere=1.05,
+        values, _head_places(found.channels), axes=head, show=False, cmap="RdBu_r", vlim=(-limit, limit), sphere=1.0,
         mask=inside, mask_params={"marker": "o", "markersize": 4, "markerfacecolor": INK}, contours=4, sensors=True,
     )  # fmt: skip
     head.set_title(title, fontsize=9, color=INK)
@@ -127,7 +128,7 @@ def connectogram(test: NetworkTest, nodes: Sequence[str], title: str) -> Figure:
     left = sorted((n for n in placed if known[n][0] < -0.005), key=lambda n: -known[n][1])
     middle = sorted((n for n in placed if abs(known[n][0]) <= 0.005), key=lambda n: -known[n][1])
     right = sorted((n for n in placed if known[n][0] > 0.005), key=lambda n: -known[n][1])
-    front, back = middle[: len(middle) // 2], middle[len(middle) // 2 :]
+    front, back = ([n for n in middle if (known[n][1] > 0) == ahead] for ahead in (True, False))
     around = [*front[::-1][len(front) // 2 :], *right, *back, *left[::-1], *front[::-1][: len(front) // 2]]
     angle = {name: np.pi / 2 - 2 * np.pi * k / max(1, len(around)) for k, name in enumerate(around)}
     spot = {name: np.array([np.cos(a), np.sin(a)]) for name, a in angle.items()}

@@ -230,33 +230,57 @@ def methods_text(found: StudyAnalysis) -> str:
     families = list(dict.fromkeys(str(q["family"]) for q in found.group.questions))
     components = (
         "The analysis was made twice, with and without the independent components of eyes, heart and muscles (Picard); "
-        "tests are of the second, the first is shown beside them. "
+        "tests are of the second, the first is shown beside them."
         if a.components
-        else "No components were taken out; muscle power and eye movement are shown beside every effect. "
+        else "No components were taken out; muscle power and eye movement are shown beside every effect."
     )
-    return (
-        f"{'All data are simulated. ' if found.simulated else ''}"
-        f"{len({one.subject for one in found.subjects})} subjects ({len(found.subjects)} recordings) showed "
-        f"{n_pairs['micro']} micro- and {n_pairs['macro']} macro-expressions that could be paired with a neutral moment; "
-        f"{n_without} could not. Each neutral moment was drawn at random (seed {config.seed}) within the same "
-        f"trial, as long as its expression, with a still face from {a.still_before_s:g} s before to {a.still_after_s:g} s after it. "
-        f"EEG was brought to 250 Hz, band-passed {config.eeg.low_hz:g} to {config.eeg.high_hz:g} Hz (zero-phase FIR), "
-        f"referenced to {config.eeg.reference}, bad channels interpolated by spherical splines. {components}"
-        "Epochs from -0.7 to 1.5 s around onset and apex, baseline -0.7 to -0.2 s before the onset; power by Morlet wavelets "
-        "(theta 4.5 to 7.5, alpha 8.5 to 12, beta 14 to 26, gamma 31 to 41 Hz), in dB against the baseline of each epoch. "
-        "Differences of subjects (expression less neutral moment, and micro less macro) were tested over channels and times "
-        f"by cluster permutation (two-sided forming p {a.forming_p:g}, {a.n_permutations} sign flips). "
-        f"Networks: {config.eeg.coupling} over epochs of 1.5 s from the onset, equal numbers of epochs on both sides, "
-        f"network-based statistic (intensity, forming p {a.forming_p:g}), graphs at density 0.2 joined by the maximum spanning "
-        "tree, small-world sigma against 20 rewired networks. Responses of the body: windows of 5 s (heart, vessels, skin), "
-        "8 s (breath, temperature) and 30 s around the onset (RMSSD); sign flips of subjects' means, and mixed models "
-        "difference ~ 1 + (1 | subject) + (1 | stimulus), REML. "
-        f"Coupling: circular cross-correlation of the face's motion with each signal, lags up to {a.max_lag_s:g} s, "
-        f"{a.n_permutations} turned copies. Families stated beforehand: {', '.join(families)}. Within a family, p was "
-        "corrected by the largest standardised statistic over its questions, over families by Bonferroni; an effect is "
-        "claimed below .05 of that. Tables by emotion and by action unit are exploratory (false discovery rate). "
-        f"Software: {', '.join(f'{k} {v}' for k, v in found.versions.items() if k != 'machine')}."
-    )
+    people, n_recordings = len({one.subject for one in found.subjects}), len(found.subjects)
+    sentences = [
+        "All data are simulated." if found.simulated else "",
+        (
+            f"{people} subjects ({n_recordings} recordings) showed {n_pairs['micro']} micro- and {n_pairs['macro']} "
+            f"macro-expressions that could be paired with a neutral moment; {n_without} could not."
+        ),
+        (
+            f"Each neutral moment was drawn at random (seed {config.seed}) within the same trial, as long as its "
+            f"expression, with a still face from {a.still_before_s:g} s before to {a.still_after_s:g} s after it."
+        ),
+        (
+            f"EEG was brought to 250 Hz, band-passed {config.eeg.low_hz:g} to {config.eeg.high_hz:g} Hz (zero-phase FIR), "
+            f"referenced to {config.eeg.reference}, bad channels interpolated by spherical splines."
+        ),
+        components,
+        (
+            "Epochs from -0.7 to 1.5 s around onset and apex, baseline -0.7 to -0.2 s before the onset; power by Morlet "
+            "wavelets (theta 4.5 to 7.5, alpha 8.5 to 12, beta 14 to 26, gamma 31 to 41 Hz), in dB against the baseline of "
+            "each epoch."
+        ),
+        (
+            "Differences of subjects (expression less neutral moment, and micro less macro) were tested over channels and "
+            f"times by cluster permutation (two-sided forming p {a.forming_p:g}, {a.n_permutations} sign flips)."
+        ),
+        (
+            f"Networks: {config.eeg.coupling} over epochs of 1.5 s from the onset, equal numbers of epochs on both sides, "
+            f"network-based statistic (intensity, forming p {a.forming_p:g}), graphs at density 0.2 joined by the maximum "
+            "spanning tree, small-world sigma against 20 rewired networks."
+        ),
+        (
+            "Responses of the body: windows of 5 s (heart, vessels, skin), 8 s (breath, temperature) and 30 s around the "
+            "onset (RMSSD); sign flips of subjects' means, and mixed models "
+            "difference ~ 1 + (1 | subject) + (1 | stimulus), REML."
+        ),
+        (
+            f"Coupling: circular cross-correlation of the face's motion with each signal, lags up to {a.max_lag_s:g} s, "
+            f"{a.n_permutations} turned copies."
+        ),
+        (
+            f"Families stated beforehand: {', '.join(families)}. Within a family, p was corrected by the largest "
+            "standardised statistic over its questions, over families by Bonferroni; an effect is claimed below .05. "
+            "Tables by emotion and by action unit are exploratory (false discovery rate)."
+        ),
+        f"Software: {', '.join(f'{k} {v}' for k, v in found.versions.items() if k != 'machine')}.",
+    ]
+    return " ".join(text for text in sentences if text)
 
 
 def write_tables(found: StudyAnalysis, out: Path) -> list[Path]:
