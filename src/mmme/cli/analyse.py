@@ -52,8 +52,7 @@ def analyse(
         )
     else:
         rows = [(c["family"], c["question"], f"{c['p']:.4f}", f"{c['p_family']:.4f}", f"{c['p_all']:.4f}") for c in claims]
-        mark = " (simulated)" if found.simulated else ""
-        show_table(f"{found.name}{mark}: claimed", ("family", "question", "p alone", "in its family", "over all"), rows)
+        show_table(f"{found.name}: claimed", ("family", "question", "p alone", "in its family", "over all"), rows)
         click.echo(f"{len(claims)} of {len(found.group.questions)} questions; {page}")
     if found.failures:
         click.get_current_context().exit(1)

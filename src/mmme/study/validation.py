@@ -188,7 +188,7 @@ def _own(study: Study, trials: Sequence[Trial], shown: Sequence[tuple[Trial, Exp
     kinds = Counter(e.kind for _, e in shown)
     ms = [1e3 * e.duration_s for _, e in shown if e.kind == "micro" and "offset" not in e.assumed]
     return {
-        "corpus": f"{study.name} (this study{', simulated' if study.simulated else ''})",
+        "corpus": f"{study.name} (this study)",
         "subjects": len({t.subject for t in trials}),
         "micro": kinds["micro"],
         "macro": kinds["macro"],
