@@ -63,6 +63,34 @@ def test_conductance_follows_the_face(group):
     assert ("coupling", "phasic conductance, continuous") in claimed(group)
 
 
+def test_coupling_by_emotion_is_told_with_its_correction(planted, group):
+    """Subjects with two expressions of an emotion take part; q is never below p."""
+    rows = group.coupling_by_group
+
+    assert {row["by"] for row in rows} == {"emotion", "unit"}
+    assert all(row["q"] >= row["p"] >= 1 / (1 + SETTINGS.n_permutations) for row in rows)
+    assert all(row["n_subjects"] <= len(planted) for row in rows)
+    assert {key[0] for one in planted for key in one.lags_by_group} >= {f"{row['by']} {row['group']}" for row in rows}
+
+
+def test_quality_is_told_by_signal(group, planted):
+    """Every recording and signal has its share; nothing of a simulated recording without faults is spoiled."""
+    rows = group.quality
+
+    assert {row["signal"] for row in rows} == {"eeg as recorded", "ecg", "ppg", "eda", "rsp", "skt"}
+    assert len(rows) == 6 * len(planted)
+    assert all(0.9 <= row["usable_share"] <= 1.0 for row in rows)
+
+
+def test_one_subject_without_a_signal_costs_no_other(planted):
+    """Its responses are missing, those of all others are there."""
+    lame = replace(planted[0], responses={k: v for k, v in planted[0].responses.items() if k[0] != "hr_change_bpm"})
+    found = analyse_group([lame, *planted[1:]], settings=GroupSettings(n_permutations=100))
+
+    row = next(r for r in found.responses if (r["measure"], r["contrast"]) == ("hr_change_bpm", "micro"))
+    assert row["n_subjects"] == len(planted) - 1
+
+
 def test_the_coupled_pair_is_in_the_set_of_links(group):
     """In beta, after micro-expressions, upwards; the average reference carries it to some others."""
     best = group.networks["beta", "micro"].components[0]

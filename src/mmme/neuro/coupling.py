@@ -163,7 +163,9 @@ class GroupLag:
     n_subjects: int
 
 
-def group_lag(subjects: Sequence[LaggedRelation], *, n_bootstrap: int = 2000, seed: int = 0) -> GroupLag:
+def group_lag(
+    subjects: Sequence[LaggedRelation], *, n_draws: int | None = None, n_bootstrap: int = 2000, seed: int = 0
+) -> GroupLag:
     """
     Put the lagged relations of subjects together.
 
@@ -174,6 +176,9 @@ def group_lag(subjects: Sequence[LaggedRelation], *, n_bootstrap: int = 2000, se
     ----------
     subjects
         With equal lags and draws.
+    n_draws
+        Draws over subjects; more than each subject has surrogates are made by drawing one of each subject anew. None takes
+        each surrogate once.
     n_bootstrap, seed
         Of the interval of the peak.
 
@@ -192,9 +197,16 @@ def group_lag(subjects: Sequence[LaggedRelation], *, n_bootstrap: int = 2000, se
     # The surrogates' spread stands for that of subjects without a relation, so that one tight lag does not win by itself.
     error = np.sqrt(drawn.var(axis=1, ddof=1).mean()) / np.sqrt(len(z))
     observed = float(np.abs(mean).max() / error)
-    null = np.abs(drawn.mean(axis=0)).max(axis=1) / error
-    peak = int(np.abs(mean).argmax())
     rng = np.random.default_rng(seed)
+    if n_draws is None:
+        together = drawn.mean(axis=0)
+    else:
+        together = np.zeros((n_draws, lag_s.size))
+        for own in drawn:
+            together += own[rng.integers(0, len(own), size=n_draws)]
+        together /= len(drawn)
+    null = np.abs(together).max(axis=1) / error
+    peak = int(np.abs(mean).argmax())
     boots = z[rng.integers(0, len(z), size=(n_bootstrap, len(z)))].mean(axis=1) * np.sign(mean[peak])
     low, high = np.percentile(lag_s[boots.argmax(axis=1)], [2.5, 97.5])
     return GroupLag(

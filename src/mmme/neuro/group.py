@@ -141,6 +141,10 @@ class GroupAnalysis:
         One row per measure of the body and contrast, with the mixed model.
     by_emotion, by_unit
         Responses by emotion and by action unit: exploratory, false discovery rate over each table.
+    coupling_by_group
+        Face and signals around the expressions of one emotion or with one action unit: exploratory, as above.
+    quality
+        One row per recording and signal: how much of it can be trusted, and what speaks against the rest.
     courses
         Of the body.
     lags
@@ -165,6 +169,8 @@ class GroupAnalysis:
     courses: tuple[CourseMeans, ...]
     lags: Mapping[tuple[str, str], GroupLag]
     coupling: list[Row]
+    coupling_by_group: list[Row]
+    quality: list[Row]
     events: list[Row]
     notes: tuple[str, ...]
 
@@ -227,6 +233,8 @@ def analyse_group(
         courses=_courses(subjects),
         lags=lags,
         coupling=coupling,
+        coupling_by_group=_coupling_by_group(subjects, settings),
+        quality=[{"recording": one.recording, "subject": one.subject, **row} for one in subjects for row in one.quality],
         events=[_counted(one) for one in subjects],
         notes=tuple(notes),
     )
@@ -487,11 +495,12 @@ def _event_rows(subjects: Sequence[SubjectAnalysis], column: str) -> tuple[list[
     events = [(one, pair) for one in subjects for pair in one.pairs]
     parts = [
         one.responses[column, "shown"] - one.responses[column, "neutral"]
+        if (column, "shown") in one.responses
+        else np.full(len(one.pairs), np.nan)
         for one in subjects
-        if one.pairs and (column, "shown") in one.responses
+        if one.pairs
     ]
-    values = np.concatenate(parts) if parts else np.empty(0)
-    return events, values if values.size == len(events) else np.full(len(events), np.nan)
+    return events, np.concatenate(parts) if parts else np.empty(0)
 
 
 def _responses(
@@ -596,7 +605,7 @@ def _coupling(
     lags: dict[tuple[str, str], GroupLag] = {}
     rows: list[Row] = []
     for key in dict.fromkeys(k for one in subjects for k in one.lags):
-        own = _lags_by_subject(subjects, key)
+        own = _lags_by_subject([(one.subject, one.lags) for one in subjects], key)
         try:
             found = group_lag(own, seed=settings.seed)
         except DataError as error:
@@ -636,12 +645,45 @@ def _coupling(
     return lags, rows
 
 
-def _lags_by_subject(subjects: Sequence[SubjectAnalysis], key: tuple[str, str]) -> list[LaggedRelation]:
+def _coupling_by_group(subjects: Sequence[SubjectAnalysis], settings: GroupSettings) -> list[Row]:
+    """Lagged relations by emotion and by action unit; false discovery rate over each of both."""
+    rows: list[Row] = []
+    for key in sorted({k for one in subjects for k in one.lags_by_group}):
+        own = _lags_by_subject([(one.subject, one.lags_by_group) for one in subjects], key)
+        if len(own) < LEAST_SUBJECTS:
+            continue
+        found = group_lag(own, n_draws=settings.n_permutations, seed=settings.seed)
+        by, _, group = key[0].partition(" ")
+        rows.append(
+            {
+                "by": by,
+                "group": group,
+                "signal": key[1],
+                "n_subjects": found.n_subjects,
+                "peak_r": found.peak_r,
+                "peak_lag_s": found.peak_lag_s,
+                "peak_low_s": found.peak_low_s,
+                "peak_high_s": found.peak_high_s,
+                "leads": _leads(found),
+                "p": float((1 + np.count_nonzero(found.null >= found.observed)) / (1 + found.null.size)),
+            }
+        )
+    for by in ("emotion", "unit"):
+        own_rows = [row for row in rows if row["by"] == by]
+        if own_rows:
+            for row, q in zip(own_rows, stats.false_discovery_control([row["p"] for row in own_rows]), strict=True):
+                row["q"] = float(q)
+    return rows
+
+
+def _lags_by_subject(
+    subjects: Iterable[tuple[str, Mapping[tuple[str, str], LaggedRelation]]], key: tuple[str, str]
+) -> list[LaggedRelation]:
     """Average the relations of one subject's recordings."""
     own: dict[str, list[LaggedRelation]] = {}
-    for one in subjects:
-        if key in one.lags:
-            own.setdefault(one.subject, []).append(one.lags[key])
+    for name, lags in subjects:
+        if key in lags:
+            own.setdefault(name, []).append(lags[key])
     return [
         LaggedRelation(
             found[0].lag_s, np.mean([f.r for f in found], axis=0), np.mean([f.null for f in found], axis=0), len(found)

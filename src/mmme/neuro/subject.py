@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mmme.features.brain.cleaning import EegSettings, read_eeg
 from mmme.features.brain.rate import lowered
 from mmme.features.brain.reference import artefact_channels
 from mmme.features.brain.time_frequency import morlet_power, n_cycles
+from mmme.features.quality import Verdict
 from mmme.interval import Interval
 from mmme.neuro.coupling import LaggedRelation, canonical_correlation, gaussian_information, lagged_relation
 from mmme.neuro.evoked import BANDS_HZ, EvokedSettings, LockedMeans, locked_means
@@ -51,6 +53,9 @@ RHYTHMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 STEP_S = 0.1
 #: A piece that lacks more of the face is left out.
 MOST_MISSING = 0.1
+#: Surrogates of coupling by emotion and action unit, of which there are many; subjects' draws are combined anew.
+GROUP_DRAWS = 200
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,11 @@ class SubjectAnalysis:
         By name, then ``shown`` and ``neutral``, ``(n_pairs, n_times)``.
     lags
         By scope (``continuous``, ``around expressions``) and signal.
+    lags_by_group
+        The same around the expressions of one emotion (``emotion happy``) or with one action unit (``unit AU4``), of fewer
+        surrogates.
+    quality
+        One row per signal: share of its time that can be trusted, and what speaks against the rest.
     information
         By signal: bits shared with the face, then those of turned copies, ``(1 + n,)``; ``canonical`` is the first
         canonical correlation of all regions with all signals.
@@ -164,7 +174,9 @@ class SubjectAnalysis:
     courses_t_s: NDArray[np.float64]
     courses: Mapping[tuple[str, str], NDArray[np.float64]]
     lags: Mapping[tuple[str, str], LaggedRelation]
+    lags_by_group: Mapping[tuple[str, str], LaggedRelation]
     information: Mapping[str, NDArray[np.float64]]
+    quality: tuple[Row, ...]
     notes: tuple[str, ...]
 
 
@@ -229,6 +241,7 @@ def analyse_subject(
     channels: tuple[str, ...] = ()
     counts: Mapping[str, int] = {}
     rhythms: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    quality: list[Row] = []
     if "eeg" not in timeline.streams:
         notes.append("no stream 'eeg'; nothing of the brain is measured")
     else:
@@ -237,6 +250,7 @@ def analyse_subject(
             clean = _cleaned(stream, settings.eeg, variant, notes)
             if clean is None:
                 continue
+            quality.append(_quality_of_eeg(clean, variant))
             if pairs:
                 for lock in LOCKS:
                     evoked[variant, lock] = locked_means(clean, events[lock], settings=settings.evoked)
@@ -248,11 +262,12 @@ def analyse_subject(
             if not eyes:
                 notes.append("no channel of the eyes; eye movements are not shown beside the brain")
     body = _body(timeline, notes)
+    quality += [_quality_of_signal(name, read.verdict, read.refused) for name, read in body.signals.items()]
     responses, courses, courses_t = _responses(body, pairs)
-    lags, information = _coupled(face, body, rhythms, trials, pairs, settings, notes)
+    lags, by_group, information = _coupled(face, body, rhythms, trials, pairs, settings, notes)
     return SubjectAnalysis(
         timeline.subject, recording or timeline.subject, pairs, without, evoked, eyes, networks, channels, counts,
-        responses, courses_t, courses, lags, information, tuple(dict.fromkeys(notes)),
+        responses, courses_t, courses, lags, by_group, information, tuple(quality), tuple(dict.fromkeys(notes)),
     )  # fmt: skip
 
 
@@ -273,6 +288,18 @@ def _cleaned(stream: Stream, settings: EegSettings, variant: str, notes: list[st
         notes.append(f"EEG {variant}: {clean.refused}")
         return None
     return clean
+
+
+def _quality_of_signal(name: str, verdict: Verdict, refused: str) -> Row:
+    share, cause = verdict.over_all()
+    return {"signal": name, "usable_share": 0.0 if refused else share, "mostly": refused or cause, "bad_channels": ""}
+
+
+def _quality_of_eeg(clean: CleanEeg, variant: str) -> Row:
+    told = "; ".join(f"{channel} ({reason})" for channel, reason in clean.bad_channels.items())
+    steps = clean.steps.get("eeg_ica", "") if variant == VARIANTS[1] else ""
+    row = _quality_of_signal(f"eeg {variant}", clean.verdict, clean.refused)
+    return row | {"bad_channels": told, "components": steps}
 
 
 def _rhythms(clean: CleanEeg) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -360,14 +387,15 @@ def _coupled(
     pairs: Sequence[Pair],
     settings: SubjectSettings,
     notes: list[str],
-) -> tuple[dict[tuple[str, str], LaggedRelation], dict[str, NDArray[np.float64]]]:
+) -> tuple[dict[tuple[str, str], LaggedRelation], dict[tuple[str, str], LaggedRelation], dict[str, NDArray[np.float64]]]:
     if face is None:
         notes.append("no motion of the face; coupling is not measured (make it with `mmme features`)")
-        return {}, {}
+        return {}, {}, {}
+    # Long enough for turns beyond the lags.
+    length_s = 6.5 * settings.max_lag_s
     spans = {
         "continuous": [trial.span for trial in trials],
-        # Long enough for turns beyond the lags.
-        "around expressions": [_around(p, 6.5 * settings.max_lag_s) for p in pairs],
+        "around expressions": [_around(p, length_s) for p in pairs],
     }
     lags: dict[tuple[str, str], LaggedRelation] = {}
     rows: dict[str, list[NDArray[np.float64]]] = {}
@@ -382,7 +410,28 @@ def _coupled(
                 notes.append(f"coupling of face and {signal}, {scope}: {error}")
         if scope == "continuous":
             rows = faces
-    return lags, _information(rows, settings)
+    by_group: dict[tuple[str, str], LaggedRelation] = {}
+    for group, own in _groups(pairs).items():
+        for signal, found in _pieces(face, body, rhythms, [_around(p, length_s) for p in own])[0].items():
+            # Too few of one emotion in one subject is the rule, and no fault to be told.
+            with suppress(DataError):
+                by_group[group, signal] = lagged_relation(
+                    found,
+                    STEP_S,
+                    max_lag_s=settings.max_lag_s,
+                    n_draws=min(GROUP_DRAWS, settings.n_draws),
+                    seed=settings.seed,
+                )
+    return lags, by_group, _information(rows, settings)
+
+
+def _groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Expressions of one emotion, and with one action unit."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        for name in [f"emotion {pair.shown.label}"] * bool(pair.shown.label) + [f"unit {unit}" for unit in pair.aus]:
+            groups.setdefault(name, []).append(pair)
+    return groups
 
 
 def _around(pair: Pair, length_s: float) -> Interval:
@@ -478,8 +527,9 @@ def save_subject(found: SubjectAnalysis, path: Path, *, key: str = "") -> None:
     for (variant, lock), means in found.evoked.items():
         arrays[f"evoked_t|{variant}|{lock}"] = means.t_s
         arrays.update({f"evoked|{variant}|{lock}|{c}": v.astype(np.float32) for c, v in means.values.items()})
-    for (scope, signal), one in found.lags.items():
-        arrays.update({f"lag_{part}|{scope}|{signal}": getattr(one, part) for part in ("lag_s", "r", "null")})
+    for prefix, lags in (("lag", found.lags), ("group", found.lags_by_group)):
+        for (scope, signal), one in lags.items():
+            arrays.update({f"{prefix}_{part}|{scope}|{signal}": getattr(one, part) for part in ("lag_s", "r", "null")})
     facts = {
         "key": key,
         "subject": found.subject,
@@ -492,7 +542,9 @@ def save_subject(found: SubjectAnalysis, path: Path, *, key: str = "") -> None:
             "|".join(k): {"channels": m.channels, "counts": dict(m.counts), "left_out": dict(m.left_out)}
             for k, m in found.evoked.items()
         },
-        "pieces": {"|".join(k): one.n_pieces for k, one in found.lags.items()},
+        "lag_pieces": {"|".join(k): one.n_pieces for k, one in found.lags.items()},
+        "group_pieces": {"|".join(k): one.n_pieces for k, one in found.lags_by_group.items()},
+        "quality": found.quality,
         "notes": found.notes,
     }
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
@@ -545,13 +597,17 @@ def load_subject(path: Path, *, key: str | None = None) -> SubjectAnalysis | Non
         evoked[variant, lock] = LockedMeans(
             arrays[f"evoked_t|{joined}"], tuple(text["channels"]), values, text["counts"], text["left_out"]
         )
-    r, null, lag_s = part("lag_r"), part("lag_null"), part("lag_lag_s")
-    lags = {k: LaggedRelation(lag_s[k], r[k], null[k], facts["pieces"]["|".join(k)]) for k in r}
+
+    def relations(prefix: str) -> dict[tuple[str, str], LaggedRelation]:
+        r, null, lag_s = (part(f"{prefix}_{name}") for name in ("r", "null", "lag_s"))
+        return {k: LaggedRelation(lag_s[k], r[k], null[k], facts[f"{prefix}_pieces"]["|".join(k)]) for k in r}
+
     return SubjectAnalysis(
         facts["subject"], facts["recording"], tuple(_pair(p) for p in facts["pairs"]), tuple(facts["without"]), evoked,
         part("eyes"), part("networks"), tuple(facts["network_channels"]), facts["network_counts"], part("responses"),
-        arrays["courses_t_s"], part("courses"), lags,
-        {k.split("|")[1]: v for k, v in arrays.items() if k.startswith("information|")}, tuple(facts["notes"]),
+        arrays["courses_t_s"], part("courses"), relations("lag"), relations("group"),
+        {k.split("|")[1]: v for k, v in arrays.items() if k.startswith("information|")}, tuple(facts["quality"]),
+        tuple(facts["notes"]),
     )  # fmt: skip
 
 

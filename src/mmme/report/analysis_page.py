@@ -100,6 +100,25 @@ SHOWN: Mapping[str, Mapping[str, str]] = {
         "high": "high",
         "dz": "dz",
     },
+    "by_group": {
+        "by": "by",
+        "group": "group",
+        "signal": "signal",
+        "n_subjects": "subjects",
+        "peak_r": "r",
+        "peak_lag_s": "lag [s]",
+        "leads": "leads",
+        "p": "p",
+        "q": "q",
+    },
+    "quality": {
+        "signal": "signal",
+        "n_recordings": "recordings",
+        "median": "usable, median",
+        "lowest": "lowest",
+        "of": "of",
+        "mostly": "what mostly speaks against it",
+    },
     "events": {},
 }
 
@@ -187,12 +206,14 @@ def write_analysis_page(material: AnalysisMaterial, out: Path, *, step: Step | N
                 {"caption": one.caption, "png": base64.b64encode(one.path.read_bytes()).decode("ascii")}
             )
     g = material.group
-    tables = {
+    tables: dict[str, Sequence[Row]] = {
         "questions": sorted(g.questions, key=lambda q: (q["p_all"], q["p"])),
         "clusters": [c for c in g.clusters if c["p"] < 0.05],
         "responses": g.responses,
         "coupling": g.coupling,
         "graphs": [r for r in g.graphs if abs(r["t"]) > 2],
+        "by_group": [r for r in g.coupling_by_group if r["q"] < 0.05],
+        "quality": _quality(g.quality),
         "events": g.events,
     }
     text = environment.from_string(source).render(
@@ -250,6 +271,25 @@ def _claim(question: Row, g: GroupAnalysis) -> str:
         when = f"r = {lag.peak_r:+.2f} at {lag.peak_lag_s:+.1f} s (positive: the body follows)"
         text = f"{what} and the face's motion, {last}: {when}"
     return f"{text}; p over all {float(str(question['p_all'])):.3f}"
+
+
+def _quality(rows: Sequence[Row]) -> list[Row]:
+    """One row per signal: the median recording, and the worst with its cause."""
+    found: list[Row] = []
+    for signal in dict.fromkeys(row["signal"] for row in rows):
+        own = [row for row in rows if row["signal"] == signal]
+        worst = min(own, key=lambda row: row["usable_share"])
+        found.append(
+            {
+                "signal": signal,
+                "n_recordings": len(own),
+                "median": float(np.median([row["usable_share"] for row in own])),
+                "lowest": worst["usable_share"],
+                "of": worst["recording"],
+                "mostly": worst["mostly"],
+            }
+        )
+    return found
 
 
 def _cell(value: Any) -> str:

@@ -308,6 +308,8 @@ def write_tables(found: StudyAnalysis, out: Path) -> list[Path]:
         "responses_by_emotion": g.by_emotion,
         "responses_by_action_unit": g.by_unit,
         "coupling": g.coupling,
+        "coupling_by_group": g.coupling_by_group,
+        "quality": g.quality,
         "events": g.events,
         **{f"validation_{name}": rows for name, rows in found.validation.tables.items()},
     }
