@@ -233,6 +233,9 @@ class Analysis(Section):
         default=0.01, gt=0, le=0.1, description="Two-sided p of a point or link that may belong to a cluster."
     )
     n_permutations: int = Field(default=1000, ge=100, description="Permutations and surrogates behind each p.")
+    sources: bool = Field(
+        default=False, description="Places in a template head for potentials that differ (sLORETA on spheres)."
+    )
 
 
 class RunConfig(Section):

@@ -20,6 +20,7 @@ from mmme.neuro.families import Question, answered
 from mmme.neuro.network_statistic import NetworkTest, network_based_statistic
 from mmme.neuro.networks import GRAPH_MEASURES, NETWORK_BANDS_HZ, graph_measures
 from mmme.neuro.responses import COURSES, RESPONSES, mixed_effect, paired_response
+from mmme.neuro.sources import SourceMap, localised
 from mmme.neuro.subject import LOCKS, VARIANTS, SubjectAnalysis
 
 __all__ = ["CONTRASTS", "CourseMeans", "GroupAnalysis", "GroupSettings", "MapOfScalp", "analyse_group"]
@@ -31,6 +32,8 @@ ASKED = tuple(m for m in MEASURES if m != "muscle")
 LEAST_SUBJECTS = 6
 #: Clusters listed of each map.
 LISTED = 5
+#: Clusters whose places are estimated, each map alone.
+LOCALISED_P = 0.05
 Row = dict[str, Any]
 Step = Callable[[str, int, int], None]
 
@@ -48,6 +51,8 @@ class GroupSettings:
         Two-sided p of a channel and time, or of a link, that may belong to a cluster.
     seed
         Of all permutations.
+    sources
+        Whether places in the head are estimated for clusters of the potential.
 
     Examples
     --------
@@ -58,6 +63,7 @@ class GroupSettings:
     n_permutations: int = 1000
     forming_p: float = 0.01
     seed: int = 0
+    sources: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +137,8 @@ class GroupAnalysis:
         Of the scalp.
     clusters
         One row per cluster, with muscles, eyes and the other variant of the EEG in the same channels and times.
+    sources
+        Places in the head of clusters of the potential with p below .05, by lock, contrast and the cluster's times [s].
     networks
         By band and contrast.
     graphs
@@ -160,6 +168,7 @@ class GroupAnalysis:
     questions: list[Row]
     maps: tuple[MapOfScalp, ...]
     clusters: list[Row]
+    sources: Mapping[tuple[str, str, float, float], SourceMap]
     networks: Mapping[tuple[str, str], NetworkTest]
     graphs: list[Row]
     network_channels: tuple[str, ...]
@@ -213,7 +222,7 @@ def analyse_group(
     settings = settings or GroupSettings()
     notes = [f"{one.recording}: {note}" for one in subjects for note in one.notes]
     questions: list[Question] = []
-    maps, clusters = _brain(subjects, settings, questions, notes, step)
+    maps, clusters, sources = _brain(subjects, settings, questions, notes, step)
     networks, graphs, nodes = _networks(subjects, settings, questions, notes)
     responses = _responses(subjects, settings, questions, notes)
     lags, coupling = _coupling(subjects, settings, questions, notes)
@@ -224,6 +233,7 @@ def analyse_group(
         questions=rows,
         maps=maps,
         clusters=clusters,
+        sources=sources,
         networks=networks,
         graphs=graphs,
         network_channels=nodes,
@@ -280,19 +290,20 @@ def _brain(
     questions: list[Question],
     notes: list[str],
     step: Step | None,
-) -> tuple[tuple[MapOfScalp, ...], list[Row]]:
+) -> tuple[tuple[MapOfScalp, ...], list[Row], dict[tuple[str, str, float, float], SourceMap]]:
     variants = [v for v in VARIANTS if any((v, LOCKS[0]) in one.evoked for one in subjects)]
     if not variants:
-        return (), []
+        return (), [], {}
     asked = variants[-1]
     have = [one for one in subjects if (asked, LOCKS[0]) in one.evoked]
     channels = _common(have, asked, notes)
     if len(channels) < 4:
         notes.append(f"brain: expected at least 4 channels that all recordings have, got {len(channels)}")
-        return (), []
+        return (), [], {}
     near = neighbours(channels)
     maps: list[MapOfScalp] = []
     rows: list[Row] = []
+    sources: dict[tuple[str, str, float, float], SourceMap] = {}
     todo = [(lock, contrast) for lock in LOCKS for contrast in CONTRASTS]
     for done, (lock, contrast) in enumerate(todo):
         by_variant = {
@@ -322,9 +333,17 @@ def _brain(
                 row = _cluster_row(cluster, lock, contrast, measure, asked)
                 row |= _beside(test.masks[rank], x[whole], k, others, eyes[whole] if eyes is not None else None)
                 rows.append(row)
+                if settings.sources and measure == "erp" and cluster.p < LOCALISED_P:
+                    times = test.masks[rank].any(axis=0)
+                    try:
+                        sources[lock, contrast, cluster.start_s, cluster.stop_s] = localised(
+                            x[whole, k][:, :, times].mean(axis=2), channels, seed=settings.seed
+                        )
+                    except DataError as error:
+                        notes.append(f"brain at {lock}, {contrast}: {error}")
             if step:
                 step("scalp maps", done * len(ASKED) + k + 1, len(todo) * len(ASKED))
-    return tuple(maps), rows
+    return tuple(maps), rows, sources
 
 
 def _common(subjects: Sequence[SubjectAnalysis], variant: str, notes: list[str]) -> tuple[str, ...]:
@@ -347,11 +366,15 @@ def _common(subjects: Sequence[SubjectAnalysis], variant: str, notes: list[str])
 
 
 def _eyes(subjects: Sequence[SubjectAnalysis], lock: str, contrast: str) -> NDArray[np.float64] | None:
-    """Difference of eye movement per subject, ``(n_subjects, n_times)``; None where not all have eye channels."""
-    if not all((lock, "micro") in one.eyes for one in subjects):
+    """Difference of eye movement per subject, ``(n_subjects, n_times)``, NaN without eye channels; None if none has any."""
+    known = next((one.eyes[lock, "micro"] for one in subjects if (lock, "micro") in one.eyes), None)
+    if known is None:
         return None
+    nothing = np.full(known.shape, np.nan)
     micro, macro = (
-        np.array([one.eyes[lock, kind] - one.eyes[lock, f"neutral-{kind}"] for one in subjects])
+        np.array(
+            [one.eyes.get((lock, kind), nothing) - one.eyes.get((lock, f"neutral-{kind}"), nothing) for one in subjects]
+        )
         for kind in ("micro", "macro")
     )
     return _by_subject(subjects, {"micro": micro, "macro": macro, "micro-macro": micro - macro}[contrast])

@@ -13,9 +13,19 @@ from mmme.features.brain.interpolation import electrode_places
 from mmme.neuro.coupling import GroupLag
 from mmme.neuro.group import CourseMeans, MapOfScalp
 from mmme.neuro.network_statistic import NetworkTest
+from mmme.neuro.sources import SourceMap
 from mmme.report.figures import FAINT, GRID, INK, KIND_COLOUR, PALETTE, panel
 
-__all__ = ["bars_by_group", "connectogram", "counts_table", "course", "dz_forest", "lag_curves", "scalp_map"]
+__all__ = [
+    "bars_by_group",
+    "connectogram",
+    "counts_table",
+    "course",
+    "dz_forest",
+    "lag_curves",
+    "scalp_map",
+    "source_views",
+]
 
 UNITS = {"erp": "µV", "theta": "dB", "alpha": "dB", "beta": "dB", "gamma": "dB"}
 CLAIMED = 0.05
@@ -319,4 +329,47 @@ def bars_by_group(groups: Mapping[str, Sequence[float]], label: str, title: str)
     ax.set_xticks(range(len(groups)), [f"{n}\nn = {len(v)}" for n, v in groups.items()], fontsize=7)
     ax.set_ylabel(label, fontsize=8)
     ax.set_title(title, fontsize=9, color=INK)
+    return figure
+
+
+def source_views(found: SourceMap, title: str) -> Figure:
+    """
+    Draw the strongest current along three lines of sight, its peak, and how far peaks of resampled subjects reach.
+
+    Parameters
+    ----------
+    found
+        Places and strengths.
+    title
+        Above.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, panels = panel(9.0, 3.1, columns=3)
+    views = (
+        ("from above", 0, 1, "right", "front"),
+        ("from behind", 0, 2, "right", "up"),
+        ("from the right", 1, 2, "front", "up"),
+    )
+    for axes, (name, a, b, across, up) in zip(panels, views, strict=True):
+        x, y = (np.unique(found.places_mm[:, k]) for k in (a, b))
+        seen = np.full((y.size, x.size), np.nan)
+        i, j = (np.searchsorted(line, found.places_mm[:, k]) for line, k in ((y, b), (x, a)))
+        np.fmax.at(seen, (i, j), found.strength)
+        shown = axes.pcolormesh(x, y, seen, cmap="magma_r", vmin=0.0, vmax=1.0, shading="nearest", rasterized=True)
+        turn = np.linspace(0, 2 * np.pi, 90)
+        at = (found.peak_mm[a], found.peak_mm[b])
+        axes.plot(*at, "x", color=PALETTE[0], ms=7, mew=2)
+        axes.plot(at[0] + found.reach_mm * np.cos(turn), at[1] + found.reach_mm * np.sin(turn), color=PALETTE[0], lw=1.0)
+        axes.set_aspect("equal")
+        axes.set(xlim=(x[0] - 12, x[-1] + 12), ylim=(y[0] - 12, y[-1] + 12))
+        axes.set_title(name, fontsize=9, color=INK)
+        axes.set_xlabel(f"{across} [mm]", fontsize=8)
+        axes.set_ylabel(f"{up} [mm]", fontsize=8)
+    bar = figure.colorbar(shown, ax=list(panels), shrink=0.8, pad=0.01)
+    bar.set_label("of the largest", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
     return figure

@@ -28,6 +28,7 @@ from mmme.report.analysis_figures import (
     dz_forest,
     lag_curves,
     scalp_map,
+    source_views,
 )
 
 __all__ = ["AnalysisMaterial", "write_analysis_page"]
@@ -342,6 +343,17 @@ def _brain(g: GroupAnalysis) -> Iterator[_Planned]:
         stem = f"scalp {found.lock} {found.contrast} {found.measure}"
         caption = f"{name}, from the {found.lock}"
         yield _Planned("brain", caption, stem, on_page, partial(scalp_map, found), _map_rows(found))
+    for (lock, contrast, start, stop), source in g.sources.items():
+        title = f"potential, {contrast_name(contrast)}, {start:.2f} to {stop:.2f} s from the {lock}"
+        reach = (
+            f"Template head, sLORETA; 95 % of the peaks of resampled subjects lie within {source.reach_mm:.0f} mm (circle)."
+        )
+        rows = [
+            {"right_mm": x, "front_mm": y, "up_mm": z, "strength": s}
+            for (x, y, z), s in zip(source.places_mm, source.strength, strict=True)
+        ]
+        stem = f"source {lock} {contrast} {1e3 * start:.0f} {1e3 * stop:.0f} ms"
+        yield _Planned("brain", reach, stem, on_page=True, make=partial(source_views, source, title), rows=rows)
 
 
 def _networks(g: GroupAnalysis) -> Iterator[_Planned]:

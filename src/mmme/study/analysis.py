@@ -207,7 +207,9 @@ def analyse_study(
         trials += [trial_from_json(one) for one in stored]
     group = analyse_group(
         subjects,
-        settings=GroupSettings(config.analysis.n_permutations, config.analysis.forming_p, config.seed),
+        settings=GroupSettings(
+            config.analysis.n_permutations, config.analysis.forming_p, config.seed, config.analysis.sources
+        ),
         step=step,
     )
     validation = validate_trials(opened, trials, min_iou=config.rows.duplicate_iou, seed=config.seed)
@@ -260,6 +262,12 @@ def methods_text(found: StudyAnalysis) -> str:
             f"times by cluster permutation (two-sided forming p {a.forming_p:g}, {a.n_permutations} sign flips)."
         ),
         (
+            "Sources of potentials: sLORETA on spheres fitted to template places, grid of 10 mm, peaks of 500 "
+            "resamplings of subjects."
+            if a.sources
+            else ""
+        ),
+        (
             f"Networks: {config.eeg.coupling} over epochs of 1.5 s from the onset, equal numbers of epochs on both sides, "
             f"network-based statistic (intensity, forming p {a.forming_p:g}), graphs at density 0.2 joined by the maximum "
             "spanning tree, small-world sigma against 20 rewired networks."
@@ -283,6 +291,24 @@ def methods_text(found: StudyAnalysis) -> str:
     return " ".join(text for text in sentences if text)
 
 
+def source_rows(group: GroupAnalysis) -> list[dict[str, Any]]:
+    """Return one row per potential that has places in the head."""
+    return [
+        {
+            "lock": lock,
+            "contrast": contrast,
+            "start_s": start,
+            "stop_s": stop,
+            "right_mm": found.peak_mm[0],
+            "front_mm": found.peak_mm[1],
+            "up_mm": found.peak_mm[2],
+            "reach_mm": found.reach_mm,
+            "n_subjects": found.n_subjects,
+        }
+        for (lock, contrast, start, stop), found in group.sources.items()
+    ]
+
+
 def write_tables(found: StudyAnalysis, out: Path) -> list[Path]:
     """
     Write every table as CSV, and ``analysis.json`` with questions, run file and versions.
@@ -303,6 +329,7 @@ def write_tables(found: StudyAnalysis, out: Path) -> list[Path]:
     tables: dict[str, Sequence[Mapping[str, Any]]] = {
         "questions": g.questions,
         "clusters": g.clusters,
+        "sources": source_rows(g),
         "graphs": g.graphs,
         "responses": g.responses,
         "responses_by_emotion": g.by_emotion,
