@@ -27,7 +27,7 @@ class SourceMap:
     Parameters
     ----------
     places_mm : (n_places, 3)
-        Grid in the coordinates of the template's electrodes, which are nearly those of the MNI brain: right, front, up [mm].
+        Grid in the coordinates of the template's electrodes, nearly those of the MNI brain: right, front, up [mm].
     strength : (n_places,)
         Standardised current of the mean over subjects, 0 to 1 of its largest.
     peak_mm
