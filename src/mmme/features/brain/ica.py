@@ -24,6 +24,9 @@ __all__ = ["Rejected", "excerpt", "without_artefacts"]
 
 #: The decomposition is fitted on this many samples per squared channel, spread over the recording: more changes nothing.
 SAMPLES_PER_WEIGHT = 30
+#: Where the fit ends (largest entry of the gradient), and its most steps. The gradient itself is known to one over the root
+#: of the samples only, about 0.003 with 60 channels, so that 1e-7, the library's own, polishes noise for many minutes.
+FIT_TOLERANCE, MOST_STEPS = 1e-3, 300
 #: Slow drifts spoil a decomposition [Hz].
 FIT_FROM_HZ = 1.0
 #: Directions with less than this share of the largest one's variance are rounding, as what the average reference took out.
@@ -172,9 +175,9 @@ def _decomposed(fit: NDArray[np.float32], fs_hz: float, names: Sequence[str], se
     ica: Any = mne.preprocessing.ICA(
         min(n_components, len(names) - 1),
         method="picard",
-        fit_params={"ortho": False, "extended": True},
+        fit_params={"ortho": False, "extended": True, "tol": FIT_TOLERANCE},
         random_state=seed,
-        max_iter=500,
+        max_iter=MOST_STEPS,
         verbose="ERROR",
     )
     with warnings.catch_warnings(record=True) as said:
