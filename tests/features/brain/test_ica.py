@@ -166,3 +166,26 @@ def test_channels_that_are_not_usable_stay_as_they_are():
     few = without_artefacts(x, FS, NAMES[:8], np.arange(8) < 3, eyes={}, heart={}, wide=(), average=False)
     assert few[1:] == ((), "not decomposed: fewer than 4 usable channels")
     np.testing.assert_array_equal(few[0], x)
+
+
+def test_channels_without_a_place_cost_the_others_no_labels():
+    """CB1 is on no template head: it is left as it is and named, and muscles are looked for in all others."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(8, 4)) @ (10 * rng.laplace(size=(4, 8000))) + rng.normal(size=(8, 8000))).astype(np.float32)
+    names, kept = (*NAMES[:7], "CB1"), x[7].copy()
+    eyes = {"VEO": x[0].copy()}
+    got, _, text = without_artefacts(
+        x, FS, names, np.ones(8, dtype=bool), eyes=eyes, heart={}, wide=excerpt(x, FS), average=True
+    )
+
+    assert "of 7 channels" in text
+    assert "without a known place, and left as they are: CB1" in text
+    assert "no labels and muscle scores" not in text
+    np.testing.assert_array_equal(got[7], kept)
+
+    mostly = ("E1", "E2", "E3", "E4", *NAMES[:4])
+    _, _, text = without_artefacts(
+        x, FS, mostly, np.ones(8, dtype=bool), eyes=eyes, heart={}, wide=excerpt(x, FS), average=True
+    )
+    assert "of 8 channels" in text
+    assert "no labels and muscle scores: no place known for E1, E2, E3, E4" in text

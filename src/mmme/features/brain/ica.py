@@ -38,6 +38,8 @@ EYE_R, HEART_R = 0.5, 0.5
 MUSCLE_SCORE = 0.9
 #: Probability that ICLabel must give, and the band and the least rate it was made for [Hz].
 LABEL_P, LABELS_HZ, LABELS_RATE_HZ = 0.8, (1.0, 100.0), 200.0
+#: Channels without a known place stay out where at least this share has one: labels and muscle scores need all places.
+MOSTLY_PLACED = 0.8
 #: Pieces of an excerpt [s], at most this many: spectra need no more.
 PIECE_S, MOST_PIECES = 60.0, 10
 
@@ -90,7 +92,8 @@ def without_artefacts(
     names
         Of the channels.
     usable : (n_channels,) bool
-        Channels that are decomposed; the others stay as they are.
+        Channels that are decomposed; the others stay as they are, and so do those without a known place where most have
+        one (CB1 and CB2 of some caps), since they would cost all others their labels.
     eyes, heart : (n,) each
         By name, channels that record them, band-passed.
     wide : (n_channels, n_piece) each
@@ -120,6 +123,10 @@ def without_artefacts(
     rows = np.flatnonzero(usable)
     if rows.size < 4:
         return x, (), "not decomposed: fewer than 4 usable channels"
+    known = electrode_places([names[i] for i in rows])
+    aside = [names[i] for i in rows if names[i] not in known]
+    if aside and len(known) >= max(4, MOSTLY_PLACED * rows.size):
+        rows = np.array([i for i in rows if names[i] in known])
     own = [names[i] for i in rows]
     every = max(1, x.shape[1] // (SAMPLES_PER_WEIGHT * rows.size**2))
     keep = np.arange(0, x.shape[1], every)
@@ -129,6 +136,7 @@ def without_artefacts(
     ica, converged = _decomposed(fit, fs_hz / every, own, seed)
     text = f"picard, {ica.n_components_} components of {rows.size} channels, fitted on every {every}. sample"
     text += "" if converged else ", not converged"
+    text += f"; without a known place, and left as they are: {listed(aside)}" if aside and len(own) == len(known) else ""
     sources = ica.get_sources(_as_raw(fit, fs_hz / every, own)).get_data()
     found: dict[int, tuple[str, float]] = {}
     for what, least, channels in (("eyes", EYE_R, eyes), ("heart", HEART_R, heart)):
