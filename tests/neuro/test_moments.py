@@ -1,11 +1,15 @@
 """Neutral moments: matched in trial and length, apart from everything, drawn once and for all."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from mmme.errors import ConfigError
 from mmme.interval import Interval
 from mmme.neuro.moments import matched_moments, onsets_as_events
+from mmme.neuro.subject import _around
+from mmme.simulate import mechanism_session
 from mmme.types import Expression, Trial
 
 
@@ -79,3 +83,15 @@ def test_lengths_below_zero_are_refused():
     """A negative length is no length."""
     with pytest.raises(ConfigError, match="expected lengths of at least 0 s, got -1 s and 4 s"):
         matched_moments(TRIALS, before_s=-1.0)
+
+
+def test_no_moment_counts_twice_around_expressions():
+    """Stretches around expressions close together are one stretch, or chance would look like coupling."""
+    made = mechanism_session(0, trials=2, trial_s=60.0, channels=5)
+    pairs, _ = matched_moments(made.trials)
+    stretches = _around(pairs, 32.5)
+
+    assert len(pairs) == 6
+    assert all(a.stop <= b.start for a, b in itertools.pairwise(stretches))
+    assert all(any(s.start <= p.shown.onset < s.stop for s in stretches) for p in pairs)
+    assert all(any(t.span.start <= s.start and s.stop <= t.span.stop for t in made.trials) for s in stretches)

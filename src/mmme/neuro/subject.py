@@ -395,7 +395,7 @@ def _coupled(
     length_s = 6.5 * settings.max_lag_s
     spans = {
         "continuous": [trial.span for trial in trials],
-        "around expressions": [_around(p, length_s) for p in pairs],
+        "around expressions": _around(pairs, length_s),
     }
     lags: dict[tuple[str, str], LaggedRelation] = {}
     rows: dict[str, list[NDArray[np.float64]]] = {}
@@ -412,7 +412,7 @@ def _coupled(
             rows = faces
     by_group: dict[tuple[str, str], LaggedRelation] = {}
     for group, own in _groups(pairs).items():
-        for signal, found in _pieces(face, body, rhythms, [_around(p, length_s) for p in own])[0].items():
+        for signal, found in _pieces(face, body, rhythms, _around(own, length_s))[0].items():
             # Too few of one emotion in one subject is the rule, and no fault to be told.
             with suppress(DataError):
                 by_group[group, signal] = lagged_relation(
@@ -434,12 +434,22 @@ def _groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     return groups
 
 
-def _around(pair: Pair, length_s: float) -> Interval:
-    """Stretch of that length with the onset in its middle, moved into the trial where the trial is long enough."""
-    start = pair.shown.onset - length_s / 2
-    span = pair.shown.trial
-    start = max(span.start, min(start, span.stop - length_s))
-    return Interval(start, min(span.stop, start + length_s))
+def _around(pairs: Sequence[Pair], length_s: float) -> list[Interval]:
+    """
+    Stretches of that length with an onset in the middle, moved into the trial where the trial is long enough.
+
+    Stretches that share a moment become one: a moment counted twice would make the mean over stretches vary more than that
+    of surrogates, which turn each stretch by itself, and chance would look like coupling.
+    """
+    stretches: list[Interval] = []
+    for pair in sorted(pairs, key=lambda p: p.shown.onset):
+        span = pair.shown.trial
+        start = max(span.start, min(pair.shown.onset - length_s / 2, span.stop - length_s))
+        own = Interval(start, min(span.stop, start + length_s))
+        if stretches and own.start < stretches[-1].stop:
+            own = Interval(stretches.pop().start, own.stop)
+        stretches.append(own)
+    return stretches
 
 
 def _pieces(
