@@ -64,7 +64,7 @@ def test_conductance_follows_the_face(group):
 
 
 def test_coupling_by_emotion_is_told_with_its_correction(planted, group):
-    """Subjects with two expressions of an emotion take part; q is never below p."""
+    """Subjects with a stretch around such an expression take part; q is never below p."""
     rows = group.coupling_by_group
 
     assert {row["by"] for row in rows} == {"emotion", "unit"}

@@ -23,8 +23,6 @@ __all__ = [
 ]
 
 LEAST_SUBJECTS = 6
-#: Shorter pieces hold too few shifts beyond the lags.
-LEAST_PIECES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +77,7 @@ def lagged_relation(
     Raises
     ------
     DataError
-        If fewer than two pieces are longer than three times the longest lag and vary.
+        If no piece is longer than six times the longest lag and varies.
 
     References
     ----------
@@ -112,10 +110,10 @@ def lagged_relation(
         turns = rng.integers(2 * n_lags + 1, n - 2 * n_lags, size=n_draws)
         null += circle[(offsets[None, :] + turns[:, None]) % n]
         used += 1
-    if used < LEAST_PIECES:
+    if not used:
         raise DataError(
-            f"lagged relation: expected at least {LEAST_PIECES} pieces longer than {6 * n_lags * step_s:g} s in which both "
-            f"courses vary, got {used} of {len(pieces)}"
+            f"lagged relation: expected a piece longer than {6 * n_lags * step_s:g} s in which both courses vary, "
+            f"got 0 of {len(pieces)}"
         )
     return LaggedRelation(offsets * step_s, total / used, (null / used).astype(np.float32), used)
 

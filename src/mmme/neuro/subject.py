@@ -413,7 +413,7 @@ def _coupled(
     by_group: dict[tuple[str, str], LaggedRelation] = {}
     for group, own in _groups(pairs).items():
         for signal, found in _pieces(face, body, rhythms, _around(own, length_s))[0].items():
-            # Too few of one emotion in one subject is the rule, and no fault to be told.
+            # That an emotion has no stretch long enough in one subject is common, and no fault to be told.
             with suppress(DataError):
                 by_group[group, signal] = lagged_relation(
                     found,
